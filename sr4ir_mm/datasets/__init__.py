@@ -1,0 +1,3 @@
+from .transforms import CQMix, LoadImageFromFile, SetOriShape
+
+__all__ = ['CQMix', 'LoadImageFromFile', 'SetOriShape']

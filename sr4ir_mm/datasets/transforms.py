@@ -1,0 +1,70 @@
+from typing import Sequence, Union
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
+
+from sr4ir_mm.registry import TRANSFORMS
+from sr4ir_mm.utils import ConfigError
+
+
+@TRANSFORMS.register_module()
+class CQMix(BaseTransform):
+    """Draw the grid by which the cascade mixes a restored image with its clean original.
+
+    Cross-quality patch mix of SR4IR (CVPR 2024): each cell of the grid decides whether that patch of the image comes
+    from ``sr`` or from ``hr``. The grid is drawn here, so that it follows the seed of the dataloader; the images are
+    mixed on the device, with the ``sr`` of the moment. Stands behind the packing transform of the host library.
+
+    Args:
+        grid_size: Rows and columns of the grid, or one number for both.
+        prob: Probability that a patch comes from ``sr``.
+
+    Added keys: ``cqmix_grid``, float tensor (rows, columns), 1 for ``sr`` and 0 for ``hr``.
+    """
+
+    def __init__(self, grid_size: Union[int, Sequence[int]] = 8, prob: float = 0.5) -> None:
+        self.grid_size = (grid_size, grid_size) if isinstance(grid_size, int) else tuple(grid_size)
+        if len(self.grid_size) != 2 or min(self.grid_size) < 1:
+            raise ConfigError(f'CQMix.grid_size is {grid_size!r}; allowed: a whole number from 1, or two of them.')
+        if not 0 <= prob <= 1:
+            raise ConfigError(f'CQMix.prob is {prob!r}; allowed: 0 to 1.')
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        if 'inputs' not in results:
+            raise ConfigError('CQMix stands too early in the pipeline; it belongs behind the packing transform '
+                              '(PackSegInputs, PackDetInputs, PackInputs).')
+        grid = np.random.random(self.grid_size) < self.prob
+        results['cqmix_grid'] = torch.from_numpy(grid.astype(np.float32))
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(grid_size={self.grid_size}, prob={self.prob})'
+
+
+@TRANSFORMS.register_module()
+class LoadImageFromFile(_LoadImageFromFile):
+    """mmcv's transform of this name, with an error that names the file."""
+
+    def transform(self, results: dict) -> dict:
+        try:
+            return super().transform(results)
+        except Exception as error:
+            raise ValueError(f"The image {results['img_path']} cannot be read or decoded: "
+                             f'{str(error).strip() or type(error).__name__}') from error
+
+
+@TRANSFORMS.register_module()
+class SetOriShape(BaseTransform):
+    """Call the present size the original one, so that predictions are made and compared at this size.
+
+    For evaluation at a fixed size: behind the resizing of image *and* label map.
+
+    Modified keys: ``ori_shape``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        results['ori_shape'] = results['img_shape'][:2]
+        return results

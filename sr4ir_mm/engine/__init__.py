@@ -1,0 +1,10 @@
+from .hooks import NonFiniteLossHook, PanelHook
+from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
+from .optim_wrapper import CascadeOptimWrapper, CascadeOptimWrapperConstructor
+from .phase import Loss, Phase, build_phases, only_training
+from .schedulers import CosineRestartLR
+
+__all__ = [
+    'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor',
+    'CosineRestartLR', 'Loss', 'NonFiniteLossHook', 'PanelHook', 'Phase', 'build_phases', 'only_training'
+]

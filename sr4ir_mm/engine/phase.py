@@ -1,0 +1,133 @@
+"""What one iteration does: a table of phases, each a set of losses and of the parts that they update."""
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Dict, Iterator, List, Sequence, Tuple
+
+from torch import nn
+
+from sr4ir_mm.utils import ConfigError, check_choice
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One loss term of a phase.
+
+    Attributes:
+        term: Its name; ``Cascade.loss_<term>`` computes it.
+        weight: Its factor.
+        begin: The first epoch (iteration, in an iteration-based loop) that uses it, counted from 0.
+        log_name: The name it is logged by.
+    """
+    term: str
+    weight: float = 1.
+    begin: int = 0
+    log_name: str = ''
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One optimizer step: these losses update these parts.
+
+    Attributes:
+        name: As the user calls it.
+        update: The parts of the cascade that learn; all others are frozen and in eval mode.
+        losses: What they learn from.
+    """
+    name: str
+    update: Tuple[str, ...]
+    losses: Tuple[Loss, ...]
+
+    def at(self, progress: int) -> 'Phase':
+        """The phase as it is in the given epoch (or iteration): with the losses that have begun."""
+        return replace(self, losses=tuple(loss for loss in self.losses if loss.begin <= progress))
+
+
+def _as_tuple(value) -> tuple:
+    return (value, ) if isinstance(value, str) else tuple(value)
+
+
+def _build_loss(term: str, cfg, key: str) -> Loss:
+    """A loss is written ``pixel=1.0`` or ``tdp=dict(weight=1.0, begin=10)``."""
+    cfg = dict(cfg) if isinstance(cfg, dict) else dict(weight=cfg)
+    for name, value in cfg.items():
+        check_choice(name, ('weight', 'begin'), f'a key of {key}')
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            raise ConfigError(f'{key}.{name} is {value!r}; allowed: a number that is not negative.')
+    return Loss(term, **cfg)
+
+
+def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts: Sequence[str]) -> List[Phase]:
+    """Read ``train_cfg.phases``.
+
+    Args:
+        cfgs: One dict for each phase, with ``name``, ``update`` (a part or several) and ``losses``.
+        terms: The loss terms of the model and, for each, the parts that it can teach.
+        parts: The parts of the model that have something to learn.
+
+    Raises:
+        ConfigError: A key, part or term that does not exist, a part that no loss of its phase reaches.
+    """
+    if not cfgs:
+        raise ConfigError('train_cfg.phases is empty; it needs at least one phase, '
+                          "for example dict(name='restore', update='restorer', losses=dict(pixel=1.0)).")
+    phases = []
+    for index, cfg in enumerate(cfgs):
+        key = f'train_cfg.phases[{index}]'
+        for name in cfg:
+            check_choice(name, ('name', 'update', 'losses'), f'a key of {key}')
+        for name in ('name', 'update', 'losses'):
+            if not cfg.get(name):
+                raise ConfigError(f'{key} has no `{name}`; a phase needs `name`, `update` and `losses`.')
+        update = _as_tuple(cfg['update'])
+        for part in update:
+            check_choice(part, parts, f'{key}.update')
+        losses = []
+        for term, loss_cfg in cfg['losses'].items():
+            check_choice(term, terms, f'a loss term of {key}')
+            losses.append(_build_loss(term, loss_cfg, f'{key}.losses.{term}'))
+        for part in update:
+            if not any(part in terms[loss.term] for loss in losses):
+                reach = [term for term, taught in terms.items() if part in taught]
+                raise ConfigError(f"{key} updates '{part}', but none of its losses "
+                                  f"({', '.join(cfg['losses'])}) reaches it; allowed: {', '.join(reach)}.")
+        phases.append(Phase(cfg['name'], update, tuple(losses)))
+    names = [phase.name for phase in phases]
+    if len(set(names)) < len(names):
+        raise ConfigError(f'train_cfg.phases has the names {names}; each must be different.')
+    return _name_logs(phases)
+
+
+def _name_logs(phases: List[Phase]) -> List[Phase]:
+    """Log a term as ``loss_<term>``, and with its phase where two phases use it."""
+    terms = [loss.term for phase in phases for loss in phase.losses]
+
+    def name(phase: Phase, loss: Loss) -> str:
+        return f'loss_{loss.term}' if terms.count(loss.term) == 1 else f'loss_{phase.name}_{loss.term}'
+
+    return [
+        replace(phase, losses=tuple(replace(loss, log_name=name(phase, loss)) for loss in phase.losses))
+        for phase in phases
+    ]
+
+
+@contextmanager
+def only_training(parts: Dict[str, nn.Module], update: Sequence[str]) -> Iterator[None]:
+    """Freeze all parts but those in ``update``.
+
+    A frozen part is in eval mode and none of its parameters asks for a gradient. On the way out everything is as it
+    was: what the host library had frozen before stays frozen, in the parts that are updated too.
+    """
+    frozen = [part for name, part in parts.items() if name not in update]
+    modes = [(module, module.training) for part in frozen for module in part.modules()]
+    asked = [parameter for part in frozen for parameter in part.parameters() if parameter.requires_grad]
+    try:
+        for part in frozen:
+            part.eval()
+        for parameter in asked:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        for parameter in asked:
+            parameter.requires_grad_(True)

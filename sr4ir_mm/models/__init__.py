@@ -1,0 +1,12 @@
+from .backbones import TorchvisionBackbone
+from .cascade import Cascade
+from .data_preprocessor import CascadeDataPreprocessor
+from .degradations import BicubicDownsample, Compose
+from .losses import TDPLoss
+from .restorers import Interpolation
+from .segmentor import CascadeSegmentor
+
+__all__ = [
+    'BicubicDownsample', 'Cascade', 'CascadeDataPreprocessor', 'CascadeSegmentor', 'Compose', 'Interpolation',
+    'TDPLoss', 'TorchvisionBackbone'
+]

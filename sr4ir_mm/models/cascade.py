@@ -1,0 +1,294 @@
+import contextlib
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModel, initialize
+from torch import Tensor, nn
+
+from sr4ir_mm.engine.phase import Phase, only_training
+from sr4ir_mm.registry import MODELS
+from sr4ir_mm.utils import ConfigError
+
+from .batch import Batch, blend
+from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
+from .padding import pad_to_multiple
+
+
+class Cascade(BaseModel):
+    """A restoration network in front of a recognition network.
+
+    Between the parts an image batch is RGB, float, in [0, 1], (N, 3, H, W): ``lr`` (degraded), ``sr`` (restored, not
+    clamped) and ``hr`` (clean). Its subclasses name the task; the phases of training come from the loop.
+
+    Args:
+        scale: Factor from ``lr`` to ``hr``.
+        restorer: A network (N, 3, h, w) -> (N, 3, s·h, s·w), or its config; any of mmagic. None: ``hr`` goes straight
+            into the recognizer. An ``init_cfg`` in the config works for networks too that do not know it themselves.
+        recognizer: A model of the host library, or its config as it stands there. None: only the restorer is trained.
+        degradation: What makes ``lr`` from ``hr``, or its config. None: the data set brings ``lr``, or none is needed.
+        img_range: The value range that the restorer works in, 1 or 255; its input is multiplied, its output divided.
+        tdp: Config of the task-driven perceptual loss, needed for the loss term ``tdp``.
+        data_preprocessor: Config of the host's data preprocessor, where it is not in the recognizer's config.
+        init_cfg: As of :class:`mmengine.model.BaseModule`.
+    """
+    #: scope of the library that the recognizer comes from
+    host: str
+    #: how images are filled up to a multiple of the scale
+    pad_mode = 'replicate'
+    #: the loss terms, and the parts that each can teach
+    terms: Dict[str, Tuple[str, ...]] = dict(
+        pixel=('restorer', ),
+        tdp=('restorer', ),
+        task_sr=('restorer', 'recognizer'),
+        task_hr=('recognizer', ),
+        task_cqmix=('restorer', 'recognizer'))
+
+    def __init__(self,
+                 scale: int,
+                 restorer: Union[nn.Module, dict, None] = None,
+                 recognizer: Union[nn.Module, dict, None] = None,
+                 degradation: Union[nn.Module, dict, None] = None,
+                 img_range: float = 1.,
+                 tdp: Optional[dict] = None,
+                 data_preprocessor: Optional[dict] = None,
+                 init_cfg: Optional[dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if not isinstance(scale, int) or scale < 1:
+            raise ConfigError(f'model.scale is {scale!r}; allowed: a whole number from 1.')
+        self.scale = scale
+        self.img_range = img_range
+        self.degradation = _build(degradation, 'model.degradation')
+        self.restorer_init_cfg = None
+        if isinstance(restorer, dict):
+            restorer = dict(restorer)
+            self.restorer_init_cfg = restorer.pop('init_cfg', None)
+        self.restorer = _build(restorer, 'model.restorer')
+        self._check_scale()
+
+        if isinstance(recognizer, dict):
+            recognizer = dict(recognizer)
+            recognizer.setdefault('_scope_', self.host)
+            if data_preprocessor is not None:
+                recognizer.setdefault('data_preprocessor', data_preprocessor)
+        self.recognizer = _build(recognizer, 'model.recognizer')
+        if self.recognizer is not None:
+            preprocessor = self.recognizer.data_preprocessor
+        else:
+            preprocessor = _build(dict(data_preprocessor or {}, _scope_=self.host), 'model.data_preprocessor')
+        self.data_preprocessor = CascadeDataPreprocessor(preprocessor, self.pad_mode)
+        self.recognizer_input = RecognizerInput(preprocessor)
+        self.tdp = _build(dict(dict(type='sr4ir_mm.TDPLoss'), **tdp) if tdp is not None else None, 'model.tdp')
+
+        #: what `train_step` does; the training loop sets it
+        self.phases: Optional[List[Phase]] = None
+
+    def _check_scale(self) -> None:
+        """Compare the scale with what degradation and restorer do, on an empty image."""
+        scale = getattr(self.degradation, 'scale', self.scale)
+        if scale != self.scale:
+            raise ConfigError(f'model.degradation shrinks by {scale}, but model.scale is {self.scale}; '
+                              'both must be the same.')
+        if self.restorer is None:
+            return
+        mode, size = self.restorer.training, max(16, getattr(self.restorer, 'window_size', 0))
+        with torch.no_grad():
+            out = self.restorer.eval()(torch.zeros(1, 3, size, size))
+        self.restorer.train(mode)
+        if out.shape[-1] != self.scale * size:
+            raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) enlarges by {out.shape[-1] / size:g}, '
+                              f'but model.scale is {self.scale}; both must be the same.')
+
+    @property
+    def parts(self) -> Dict[str, nn.Module]:
+        """The networks of the cascade by the names that a phase uses."""
+        parts = dict(restorer=self.restorer, recognizer=self.recognizer)
+        return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def trainable_parts(self) -> Dict[str, nn.Module]:
+        """The parts that have parameters."""
+        return {name: part for name, part in self.parts.items() if any(True for _ in part.parameters())}
+
+    def init_weights(self) -> None:
+        """Initialize each part by its own ``init_cfg``, then the whole by that of the cascade."""
+        if self.restorer_init_cfg is not None:
+            initialize(self.restorer, self.restorer_init_cfg)
+            # or the network's own init_weights would overwrite what was just loaded
+            self.restorer._is_init = True
+        super().init_weights()
+
+    # ------------------------------------------------------------------------------------------------ from image to image
+
+    def degrade(self, hr: Tensor) -> Tensor:
+        """Make ``lr`` from ``hr``, padded to a multiple of the scale."""
+        if self.degradation is None:
+            raise ConfigError('model.degradation is not set and the data set packs no `lr`; one of them must be.')
+        return self.degradation(pad_to_multiple(hr, self.scale, self.pad_mode))
+
+    def restore(self, lr: Tensor, hr: Optional[Tensor] = None) -> Tensor:
+        """Make ``sr`` from ``lr``, cropped to the size of ``hr`` where there is one."""
+        window = getattr(self.restorer, 'window_size', 1)
+        if min(lr.shape[-2:]) < window:
+            raise ConfigError(f'The low-resolution image is {lr.shape[-2]}×{lr.shape[-1]} pixels, but the restorer '
+                              f'({type(self.restorer).__name__}) has windows of {window}; use images of at least '
+                              f'{window * self.scale} pixels before they are degraded.')
+        sr = self.restorer(lr * self.img_range).float() / self.img_range
+        return sr if hr is None else sr[..., :hr.shape[-2], :hr.shape[-1]]
+
+    def extract_features(self, image: Tensor, sizes: Sequence[Tuple[int, int]]) -> Sequence[Tensor]:
+        """The feature maps of the recognizer, without its heads."""
+        return self.recognizer.extract_feat(self.recognizer_input(image, sizes))
+
+    # ------------------------------------------------------------------------------------------------ one method for each loss term
+
+    def loss_pixel(self, batch: Batch) -> Tensor:
+        """Mean absolute difference of ``sr`` and ``hr``."""
+        return F.l1_loss(batch.sr, batch.hr)
+
+    def loss_tdp(self, batch: Batch) -> Tensor:
+        """Distance of ``sr`` and ``hr`` in the recognizer's features."""
+        if self.tdp is None:
+            raise ConfigError('A phase has the loss `tdp`, but model.tdp is not set; '
+                              'name the features, for example tdp=dict(features=[-1], weights=[1.0]).')
+        with torch.no_grad():
+            hr_features = self.tdp.select(self.extract_features(batch.hr, batch.sizes))
+        return self.tdp(self.tdp.select(self.extract_features(batch.sr, batch.sizes)), hr_features)
+
+    def loss_task_sr(self, batch: Batch) -> Tensor:
+        """The recognizer's own loss on ``sr``."""
+        return self._task_loss(batch.sr, batch)
+
+    def loss_task_hr(self, batch: Batch) -> Tensor:
+        """The recognizer's own loss on ``hr``."""
+        return self._task_loss(batch.hr, batch)
+
+    def loss_task_cqmix(self, batch: Batch) -> Tensor:
+        """The recognizer's own loss on a patchwork of ``sr`` and ``hr``."""
+        if batch.cqmix_grid is None:
+            raise ConfigError('A phase has the loss `task_cqmix`, but the samples have no `cqmix_grid`; '
+                              "append dict(type='sr4ir_mm.CQMix') to the pipeline, behind the packing transform.")
+        return self._task_loss(blend(batch.sr, batch.hr, batch.cqmix_grid), batch)
+
+    def _task_loss(self, image: Tensor, batch: Batch) -> Tensor:
+        losses = self.recognizer.loss(self.recognizer_input(image, batch.sizes), batch.data_samples)
+        return self.parse_losses(losses)[0]
+
+    # ------------------------------------------------------------------------------------------------ what the task defines
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of the recognizer."""
+        raise NotImplementedError
+
+    #: the label of what is ignored, or None
+    ignore_index: Optional[int] = None
+
+    def labels_of(self, data_sample) -> Iterator[Tensor]:
+        """The class indices that a sample is annotated with, on the host."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------ training and testing
+
+    def train_step(self, data: dict, optim_wrapper) -> Dict[str, Tensor]:
+        """One iteration: every phase goes forward, backward and steps its optimizers.
+
+        Args:
+            data: A batch from the dataloader.
+            optim_wrapper: The :class:`~sr4ir_mm.engine.CascadeOptimWrapper`.
+
+        Returns:
+            Each loss by its log name, weight included, and their sum as ``loss``.
+        """
+        if self.phases is None:
+            raise ConfigError("A cascade needs a loop that knows its phases; allowed as train_cfg.type: "
+                              "'sr4ir_mm.AlternatingTrainLoop', 'sr4ir_mm.AlternatingIterTrainLoop'.")
+        self.check_labels(data.get('data_samples'))
+        logs = {}
+        with optim_wrapper.iteration():
+            data = self.data_preprocessor(data, True)
+            batch = Batch(self, data_samples=data['data_samples'], **data['inputs'])
+            for phase in self.phases:
+                logs.update(self._run_phase(phase, batch, optim_wrapper))
+        logs['loss'] = sum(logs.values())
+        return logs
+
+    def _run_phase(self, phase: Phase, batch: Batch, optim_wrapper) -> Dict[str, Tensor]:
+        logs = {}
+        batch.start_phase('restorer' in phase.update)
+        with only_training(self.parts, phase.update):
+            for loss in phase.losses:
+                with optim_wrapper.autocast():
+                    value = loss.weight * getattr(self, f'loss_{loss.term}')(batch)
+                optim_wrapper.scale_loss(value).backward()
+                logs[loss.log_name] = value.detach()
+            batch.backward_to_restorer()
+            optim_wrapper.step(phase.update)
+        return logs
+
+    def val_step(self, data: dict) -> List:
+        """Predict for a batch from the dataloader."""
+        self.check_labels(data.get('data_samples'))
+        return super().val_step(data)
+
+    test_step = val_step
+
+    def check_labels(self, data_samples: Optional[Sequence]) -> None:
+        """Refuse labels outside the classes: an index error on a CPU, the end of the process on a GPU."""
+        if self.recognizer is None:
+            return
+        for sample in data_samples or ():
+            for labels in self.labels_of(sample):
+                wrong = (labels < 0) | (labels >= self.num_classes)
+                if self.ignore_index is not None:
+                    wrong &= labels != self.ignore_index
+                if wrong.any():
+                    ignored = f', and {self.ignore_index} for what is ignored' if self.ignore_index is not None else ''
+                    raise ConfigError(f'The labels of {sample.img_path} have the values '
+                                      f'{labels[wrong].unique().tolist()}; the recognizer allows '
+                                      f'0 to {self.num_classes - 1}{ignored}.')
+
+    def forward(self, inputs: dict, data_samples: Optional[List] = None, mode: str = 'tensor'):
+        """Restore and recognize.
+
+        Args:
+            inputs: The dict that the data preprocessor makes.
+            data_samples: The host library's samples.
+            mode: ``predict``: the samples with the recognizer's predictions and the images ``lr``, ``sr`` and ``hr``;
+                ``loss``: the recognizer's losses on ``sr``; ``tensor``: its raw output on ``sr``.
+        """
+        batch = Batch(self, data_samples=data_samples, **inputs)
+        if self.restorer is None:
+            image = batch.hr
+        else:
+            with torch.no_grad() if mode == 'predict' else contextlib.nullcontext():
+                image = self.restore(batch.lr, batch.hr)
+        if mode == 'predict':
+            return self._predict(image, batch)
+        if mode == 'loss':
+            return self.recognizer.loss(self.recognizer_input(image, batch.sizes), data_samples)
+        return self.recognizer(self.recognizer_input(image, batch.sizes), data_samples, mode='tensor')
+
+    def _predict(self, sr: Tensor, batch: Batch) -> List:
+        samples = batch.data_samples
+        if self.recognizer is not None:
+            samples = self.recognizer.predict(self.recognizer_input(sr, batch.sizes), samples)
+        for index, (sample, (height, width)) in enumerate(zip(samples, batch.sizes)):
+            sample.sr = sr[index, :, :height, :width]
+            if self.restorer is not None:
+                sample.lr = batch.lr[index, :, :-(-height // self.scale), :-(-width // self.scale)]
+            if batch.hr is not None:
+                sample.hr = batch.hr[index, :, :height, :width]
+        return samples
+
+
+def _build(part: Union[nn.Module, dict, None], key: str) -> Optional[nn.Module]:
+    """Build a part from its config, in the scope of its own library, or take one that is built."""
+    if part is None or isinstance(part, nn.Module):
+        return part
+    if not isinstance(part, dict):
+        raise TypeError(f'{key} must be a module or its config, but is {type(part).__name__}.')
+    part = dict(part)
+    if '.' in str(part.get('type', '')):
+        part.setdefault('_scope_', part['type'].split('.')[0])
+    return MODELS.build(part)

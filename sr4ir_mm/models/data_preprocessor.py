@@ -1,0 +1,123 @@
+import copy
+from typing import List, Sequence, Tuple, Union
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor, nn
+
+from sr4ir_mm.registry import MODELS
+
+from .padding import pad_to_size
+
+# A host's data preprocessor calls the swap of the channels by one of these names: mmengine and mmdet, mmseg, mmpretrain.
+_CHANNEL_FLAGS = ('_channel_conversion', 'channel_conversion', 'to_rgb')
+
+
+class RecognizerInput(nn.Module):
+    """From RGB in [0, 1] to what a recognizer was made for: its value range, mean, standard deviation, channel order.
+
+    Args:
+        preprocessor: The data preprocessor of the recognizer. OpenMMLab's pipelines load BGR, so one that swaps the
+            channels belongs to an RGB recognizer.
+    """
+
+    def __init__(self, preprocessor: BaseDataPreprocessor) -> None:
+        super().__init__()
+        self.to_bgr = not any(getattr(preprocessor, flag, False) for flag in _CHANNEL_FLAGS)
+        normalize = getattr(preprocessor, '_enable_normalize', False)
+        mean = preprocessor.mean if normalize else torch.zeros(3, 1, 1)
+        std = preprocessor.std if normalize else torch.ones(3, 1, 1)
+        # (255 x - mean) / std with one multiplication and one addition
+        self.register_buffer('factor', 255 / std, persistent=False)
+        self.register_buffer('offset', -mean / std, persistent=False)
+
+    def forward(self, image: Tensor, sizes: Sequence[Tuple[int, int]]) -> Tensor:
+        """Convert a batch, differentiably.
+
+        Args:
+            image: RGB, shape (N, 3, H, W); nothing is clamped.
+            sizes: Height and width of each image in the padded batch.
+
+        Returns:
+            Same shape; what is padding is 0, as where the host library pads after normalizing.
+        """
+        if self.to_bgr:
+            image = image.flip(1)
+        image = image * self.factor + self.offset
+        if all(tuple(size) == tuple(image.shape[-2:]) for size in sizes):
+            return image
+        inside = image.new_zeros((len(sizes), 1, *image.shape[-2:]))
+        for mask, (height, width) in zip(inside, sizes):
+            mask[:, :height, :width] = 1
+        return image * inside
+
+
+@MODELS.register_module()
+class CascadeDataPreprocessor(BaseDataPreprocessor):
+    """From the samples of a host library's pipeline to the batches between the parts of a cascade.
+
+    The host's own preprocessor keeps its work of padding, stacking and bookkeeping; its normalization is left out
+    here and done by :class:`RecognizerInput` behind the restorer.
+
+    Args:
+        host: The recognizer's data preprocessor; it is copied, not changed.
+        pad_mode: How the padding that the host adds is filled for the restorer, ``replicate`` or ``reflect``.
+    """
+
+    def __init__(self, host: BaseDataPreprocessor, pad_mode: str) -> None:
+        super().__init__()
+        self.host = copy.deepcopy(host)
+        self.host._enable_normalize = False
+        for flag in _CHANNEL_FLAGS:
+            if hasattr(self.host, flag):
+                setattr(self.host, flag, False)
+        self.pad_mode = pad_mode
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Move a batch to the device.
+
+        Args:
+            data: What the dataloader collates: ``inputs`` (uint8 BGR images, as the host's pipeline packs them),
+                ``data_samples`` and, optionally, ``lr`` (images like ``inputs``) and ``cqmix_grid``.
+            training: Passed on to the host's preprocessor.
+
+        Returns:
+            ``inputs``: a dict of ``hr`` (RGB in [0, 1], (N, 3, H, W)), ``sizes`` (height and width of each image
+            without padding) and whatever of ``lr`` and ``cqmix_grid`` came in; ``data_samples``: the host's.
+        """
+        data = dict(data)
+        extras = self.cast_data({key: data.pop(key) for key in ('lr', 'cqmix_grid') if key in data})
+        sizes = [tuple(image.shape[-2:]) for image in data['inputs']]
+        data = self.host(data, training)
+        hr = _to_rgb(data['inputs'])
+        if getattr(self.host, 'batch_augments', None) is not None and training:
+            sizes = [tuple(hr.shape[-2:])] * len(hr)  # it may have resized or mixed what the sizes spoke of
+        hr = self._fill_padding(hr, sizes)
+        inputs = dict(hr=hr, sizes=sizes)
+        if 'lr' in extras:
+            inputs['lr'] = _to_rgb(self._stack(extras['lr']))
+        if 'cqmix_grid' in extras:
+            inputs['cqmix_grid'] = _stack(extras['cqmix_grid'])
+        return dict(inputs=inputs, data_samples=data.get('data_samples'))
+
+    def _fill_padding(self, hr: Tensor, sizes: List[Tuple[int, int]]) -> Tensor:
+        full = tuple(hr.shape[-2:])
+        if all(size == full for size in sizes):
+            return hr
+        return torch.cat([
+            pad_to_size(image[None, :, :height, :width], *full, self.pad_mode)
+            for image, (height, width) in zip(hr, sizes)
+        ])
+
+    def _stack(self, images: Union[Tensor, Sequence[Tensor]]) -> Tensor:
+        height = max(image.shape[-2] for image in images)
+        width = max(image.shape[-1] for image in images)
+        return torch.cat([pad_to_size(image[None].float(), height, width, self.pad_mode) for image in images])
+
+
+def _stack(tensors: Union[Tensor, Sequence[Tensor]]) -> Tensor:
+    return tensors if isinstance(tensors, Tensor) else torch.stack(list(tensors))
+
+
+def _to_rgb(image: Tensor) -> Tensor:
+    return image.float().flip(1) / 255

@@ -1,0 +1,3 @@
+from .tdp_loss import TDPLoss
+
+__all__ = ['TDPLoss']

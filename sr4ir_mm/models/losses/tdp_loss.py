@@ -1,0 +1,41 @@
+from typing import List, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sr4ir_mm.registry import MODELS
+from sr4ir_mm.utils import ConfigError
+
+
+@MODELS.register_module()
+class TDPLoss(nn.Module):
+    r"""Task-driven perceptual loss of SR4IR (CVPR 2024, arXiv 2404.01692).
+
+    .. math:: \sum_k w_k \cdot \mathrm{mean}|\phi_k(sr) - \phi_k(hr)|
+
+    Args:
+        features: Which of the recognizer's feature maps :math:`\phi` are compared, as indices into what its
+            ``extract_feat`` returns.
+        weights: One :math:`w_k` for each of them.
+    """
+
+    def __init__(self, features: Sequence[int] = (-1, ), weights: Sequence[float] = (1., )) -> None:
+        super().__init__()
+        if len(features) != len(weights) or not features:
+            raise ConfigError(f'model.tdp needs one weight for each feature; '
+                              f'features is {list(features)} and weights is {list(weights)}.')
+        self.features = list(features)
+        self.weights = list(weights)
+
+    def select(self, feature_maps: Sequence[Tensor]) -> List[Tensor]:
+        """Pick the compared maps out of all that the recognizer returns."""
+        for index in self.features:
+            if not -len(feature_maps) <= index < len(feature_maps):
+                raise ConfigError(f'model.tdp.features names the feature map {index}, but the recognizer returns '
+                                  f'{len(feature_maps)}; allowed: {-len(feature_maps)} to {len(feature_maps) - 1}.')
+        return [feature_maps[index] for index in self.features]
+
+    def forward(self, sr_features: Sequence[Tensor], hr_features: Sequence[Tensor]) -> Tensor:
+        """Compare two lists of feature maps, as :meth:`select` returns them."""
+        pairs = zip(self.weights, sr_features, hr_features)
+        return sum(weight * F.l1_loss(sr.float(), hr.float()) for weight, sr, hr in pairs)

@@ -1,0 +1,21 @@
+"""Registries of the scope ``sr4ir_mm``.
+
+MMEngine imports this module by its name for ``type='sr4ir_mm.X'`` and ``_scope_='sr4ir_mm'``; ``locations`` makes it
+import the implementations when they are first asked for, so configs need no ``custom_imports``.
+"""
+from mmengine import registry as mmengine_registry
+from mmengine.registry import Registry
+
+
+def _child(name: str, parent: str, location: str) -> Registry:
+    return Registry(
+        name, parent=getattr(mmengine_registry, parent), scope='sr4ir_mm', locations=[f'sr4ir_mm.{location}'])
+
+
+MODELS = _child('model', 'MODELS', 'models')
+LOOPS = _child('loop', 'LOOPS', 'engine')
+HOOKS = _child('hook', 'HOOKS', 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', 'OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
+PARAM_SCHEDULERS = _child('parameter scheduler', 'PARAM_SCHEDULERS', 'engine')
+TRANSFORMS = _child('transform', 'TRANSFORMS', 'datasets')
+METRICS = _child('metric', 'METRICS', 'evaluation')

@@ -1,0 +1,149 @@
+"""What can be known to be wrong with a config before anything is built."""
+import os
+import os.path as osp
+from difflib import get_close_matches
+from typing import Any, Iterator, Optional, Sequence, Tuple
+
+from mmengine.config import Config
+from mmengine.fileio import exists, join_path
+
+from .errors import ConfigError
+
+# What MMEngine's runner reads; anything else at the top of a config is a variable of its author.
+RUNNER_KEYS = (
+    'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg',
+    'auto_scale_lr', 'optim_wrapper', 'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks',
+    'custom_hooks', 'data_preprocessor', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_processor', 'log_level',
+    'visualizer', 'default_scope', 'randomness', 'experiment_name', 'custom_imports', 'activation_checkpointing',
+    'efficient_conv_bn_eval', 'compile', 'model_wrapper_cfg', 'sync_bn', 'find_unused_parameters')
+
+
+def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Optional[str] = None) -> Config:
+    """Read a config and apply what the command line says.
+
+    Args:
+        path: Path of the config.
+        overrides: What ``--cfg-options`` gives.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        work_dir: Folder of logs and checkpoints; else that of the config, else ``work_dirs/<name of the config>``.
+    """
+    check_file(path, 'CONFIG')
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(overrides)
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
+    return cfg
+
+
+def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
+    """Refuse a config whose mistake would show late, in other words, or never.
+
+    Args:
+        cfg: The config, command-line overrides merged.
+        overrides: The keys given by ``--cfg-options``.
+
+    Raises:
+        ConfigError: With the key, the value found and what is allowed.
+    """
+    _check_keys(cfg, overrides)
+    _check_checkpoints(cfg)
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name):
+            _check_dataset(cfg[name].get('dataset', {}), f'{name}.dataset')
+    _check_crop(cfg)
+
+
+def _check_keys(cfg: Config, overrides: Sequence[str]) -> None:
+    """A config may define variables, so only a near miss of a known key is taken for a mistake."""
+    for key in cfg:
+        near = get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.85)
+        if key not in RUNNER_KEYS and near:
+            raise ConfigError(f"The config has the top-level key '{key}', which nothing reads; "
+                              f"did you mean '{near[0]}'?")
+    for key in overrides:
+        top = key.split('.')[0]
+        if top not in RUNNER_KEYS:
+            near = get_close_matches(top, RUNNER_KEYS, n=1)
+            raise ConfigError(f"--cfg-options sets '{key}', but nothing reads the top-level key '{top}' any more; "
+                              + (f"did you mean '{near[0]}'?" if near else
+                                 'set the keys that were made from it, for example train_dataloader.dataset.…'))
+
+
+def _walk(node: Any, key: str) -> Iterator[Tuple[str, dict]]:
+    """Every dict in a config, with the key it stands at."""
+    if isinstance(node, dict):
+        yield key, node
+        for name, child in node.items():
+            yield from _walk(child, f'{key}.{name}')
+    elif isinstance(node, (list, tuple)):
+        for index, child in enumerate(node):
+            yield from _walk(child, f'{key}[{index}]')
+
+
+def check_file(path: str, key: str) -> None:
+    """Refuse the path of a local file or folder that does not exist."""
+    if '://' not in path and not osp.exists(path):
+        raise ConfigError(f"{key} is '{path}', which does not exist.")
+
+
+def _check_checkpoints(cfg: Config) -> None:
+    if cfg.get('load_from'):
+        check_file(cfg.load_from, 'load_from')
+    for key, node in _walk(cfg.get('model', {}), 'model'):
+        if node.get('type') == 'Pretrained':
+            check_file(node.get('checkpoint', ''), f'{key}.checkpoint')
+
+
+def _check_dataset(dataset: dict, key: str) -> None:
+    """Look for the folders and files that a data set names; wrapped data sets are looked into."""
+    for key, node in _walk(dataset, key):
+        root = node.get('data_root')
+        if not isinstance(root, str) or '.pipeline' in key:
+            continue
+        if not exists(root):
+            raise ConfigError(f"{key}.data_root is '{root}', which does not exist; "
+                              f'see docs/datasets.md for how a data set is arranged.')
+        if isinstance(node.get('ann_file'), str) and node['ann_file']:
+            path = join_path(root, node['ann_file'])
+            if not exists(path):
+                raise ConfigError(f"{key}.ann_file is '{node['ann_file']}', but '{path}' does not exist{_siblings(path)}.")
+        prefixes = node.get('data_prefix') or {}
+        for name, prefix in (prefixes.items() if isinstance(prefixes, dict) else [('', prefixes)]):
+            path = join_path(root, prefix) if isinstance(prefix, str) else root
+            if not exists(path):
+                raise ConfigError(f"{key}.data_prefix.{name} is '{prefix}', but '{path}' does not exist.")
+
+
+def _siblings(path: str) -> str:
+    """What else is in the folder of a file that is missing: the splits there are."""
+    folder = osp.dirname(path)
+    names = sorted(os.listdir(folder)) if osp.isdir(folder) else []
+    return f'; allowed, as in {folder}: {", ".join(names[:10])}' if names else ''
+
+
+def _crop_size(pipeline: Sequence[dict]) -> Optional[Tuple[int, int]]:
+    """Height and width of what the last cropping transform leaves."""
+    for transform in reversed(pipeline):
+        size = transform.get('crop_size', transform.get('scale') if 'ResizedCrop' in transform.get('type', '') else None)
+        if size is not None:
+            return (size, size) if isinstance(size, int) else tuple(size)
+    return None
+
+
+def _check_crop(cfg: Config) -> None:
+    """Compare the size of training images with the scale and the windows of the restorer."""
+    model = cfg.get('model', {})
+    scale = model.get('scale')
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset', {})
+    for key, node in _walk(dataset, 'train_dataloader.dataset'):
+        size = _crop_size(node['pipeline']) if node.get('pipeline') else None
+        if size is None or not isinstance(scale, int) or model.get('restorer') is None:
+            continue
+        if any(side % scale for side in size):
+            raise ConfigError(f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which is no multiple of '
+                              f'model.scale, {scale}; allowed: for example {size[0] // scale * scale}.')
+        window = model['restorer'].get('window_size', 1)
+        if min(size) // scale < window:
+            raise ConfigError(f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which model.scale {scale} makes '
+                              f'{min(size) // scale} pixels small, but model.restorer has windows of {window}; '
+                              f'allowed: crops of at least {window * scale} pixels.')

@@ -1,0 +1,25 @@
+from difflib import get_close_matches
+from typing import Iterable
+
+
+class ConfigError(ValueError):
+    """A mistake in a config, a path or an argument, told in one sentence."""
+
+
+def check_choice(value: str, allowed: Iterable[str], key: str) -> str:
+    """Return ``value`` if it is one of ``allowed``.
+
+    Args:
+        value: What the user wrote.
+        allowed: What may be written there.
+        key: Where it stands, as the user knows it (``train_cfg.phases[0].update``).
+
+    Raises:
+        ConfigError: It is none of them; the sentence suggests the nearest one.
+    """
+    allowed = list(allowed)
+    if value in allowed:
+        return value
+    near = get_close_matches(str(value), allowed, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ''
+    raise ConfigError(f'{key} is {value!r}; allowed: {", ".join(map(repr, allowed)) or "nothing here"}.{hint}')

@@ -1,0 +1,42 @@
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``."""
+import argparse
+import os
+
+from mmengine.config import DictAction
+from mmengine.runner import Runner
+
+from sr4ir_mm.utils import ConfigError, check_config, check_file, load_config
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Test a model')
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('checkpoint', help='path of the checkpoint')
+    parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
+    parser.add_argument('--show-dir', help='folder for a picture of each image')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main(argv=None) -> dict:
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options, args.launcher, args.work_dir)
+    check_file(args.checkpoint, 'CHECKPOINT')
+    cfg.load_from = args.checkpoint
+    cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    if args.show_dir:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir)]
+    check_config(cfg, args.cfg_options)
+    return Runner.from_cfg(cfg).test()
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except ConfigError as error:
+        raise SystemExit(f'error: {error}')

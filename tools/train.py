@@ -1,0 +1,67 @@
+"""Train a model: ``python tools/train.py CONFIG``."""
+import argparse
+import os
+
+import torch
+from mmengine.config import DictAction
+from mmengine.runner import Runner
+
+from sr4ir_mm.utils import ConfigError, check_config, check_file, load_config
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train a model')
+    parser.add_argument('config', help='path of the config')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints; default: work_dirs/<name of the config>')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='PATH',
+        help='go on from a checkpoint; without a path, from the latest one in the work dir')
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='auto',
+        choices=['auto', 'float16', 'bfloat16'],
+        help='mixed precision; default: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--seed', type=int, help='seed of weights, data order and augmentation')
+    parser.add_argument('--deterministic', action='store_true', help='use deterministic algorithms only')
+    parser.add_argument('--tensorboard', action='store_true', help='log for TensorBoard too')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rates with the batch size of all processes')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options, args.launcher, args.work_dir)
+    if args.resume == 'auto':
+        cfg.resume, cfg.load_from = True, None
+    elif args.resume:
+        check_file(args.resume, '--resume')
+        cfg.resume, cfg.load_from = True, args.resume
+    if args.amp:
+        cfg.optim_wrapper.amp = args.amp if args.amp != 'auto' else (
+            'float16' if torch.cuda.is_available() else 'bfloat16')
+    if args.seed is not None or args.deterministic:
+        cfg.randomness = dict(seed=args.seed, deterministic=args.deterministic)
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    if args.tensorboard:
+        cfg.visualizer.vis_backends = [*cfg.visualizer.get('vis_backends', []), dict(type='TensorboardVisBackend')]
+    check_config(cfg, args.cfg_options)
+    Runner.from_cfg(cfg).train()
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (ConfigError, FloatingPointError) as error:
+        raise SystemExit(f'error: {error}')
