@@ -177,7 +177,7 @@ if want and (not release or release[2] != want):
     print(f'nvcc of CUDA {want}, found:', release[1] if release else 'none')
 EOF
   ) || found='an nvcc that runs'
-  [ -z "$found" ] || die "to compile mmcv's CUDA operators takes $found. Install that CUDA toolkit and set CUDA_HOME," \
+  [ -z "$found" ] || die "compiling mmcv's CUDA operators needs $found. Install that CUDA toolkit and set CUDA_HOME," \
     "or set MMCV_FIND_LINKS, see tools/install.sh, or leave them out with FORCE_CUDA=0 (then no NMS, so no detector, on the GPU)"
 }
 

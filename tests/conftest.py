@@ -1,0 +1,174 @@
+"""Tiny networks and images that the tests share."""
+import copy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(__file__).parent / 'data'
+NUM_CLASSES = 4
+
+
+@pytest.fixture(autouse=True)
+def one_seed():
+    torch.manual_seed(0)
+    np.random.seed(0)
+    init_default_scope('mmseg')
+
+
+def edsr(scale=4, **kwargs):
+    return dict(
+        type='mmagic.EDSRNet', in_channels=3, out_channels=3, mid_channels=8, num_blocks=1, upscale_factor=scale, **kwargs)
+
+
+def segmentor(norm='BN', **backbone):
+    """A ResNet-18 with one channel in eight and an FCN head, as it would stand in a config of mmseg."""
+    norm_cfg = dict(type=norm) if norm == 'BN' else dict(type='GN', num_groups=2)
+    return dict(
+        type='EncoderDecoder',
+        data_preprocessor=dict(
+            type='SegDataPreProcessor',
+            mean=[123.675, 116.28, 103.53],
+            std=[58.395, 57.12, 57.375],
+            bgr_to_rgb=True,
+            size_divisor=1,
+            seg_pad_val=255),
+        backbone=dict(
+            type='ResNetV1c',
+            depth=18,
+            base_channels=8,
+            stem_channels=8,
+            strides=(1, 2, 1, 1),
+            norm_cfg=norm_cfg,
+            zero_init_residual=False,  # or the first gradient of most weights is zero
+            **backbone),
+        decode_head=dict(
+            type='FCNHead',
+            in_channels=64,
+            channels=8,
+            num_convs=1,
+            concat_input=False,
+            dropout_ratio=0.,
+            num_classes=NUM_CLASSES,
+            norm_cfg=norm_cfg,
+            align_corners=False,
+            loss_decode=dict(type='CrossEntropyLoss')),
+        train_cfg=dict(),
+        test_cfg=dict(mode='whole'))
+
+
+def cascade_cfg(**kwargs):
+    cfg = dict(
+        type='sr4ir_mm.CascadeSegmentor',
+        scale=4,
+        degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
+        restorer=edsr(),
+        recognizer=segmentor(),
+        tdp=dict(features=[-1], weights=[1.0]))
+    cfg.update(kwargs)
+    return ConfigDict(copy.deepcopy(cfg))
+
+
+SR4IR_PHASES = [
+    dict(name='restore', update='restorer', losses=dict(pixel=1.0, tdp=dict(weight=1.0, begin=1))),
+    dict(name='recognize', update='recognizer', losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34)),
+]
+
+OPTIM_WRAPPER = dict(
+    constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
+    restorer=dict(optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0)),
+    recognizer=dict(optimizer=dict(type='SGD', lr=1e-2, momentum=0.9, weight_decay=1e-4)))
+
+
+def seg_batch(size=(32, 32), batch=2, seed=0):
+    """What a dataloader of mmseg collates, with the grids of CQMix."""
+    from mmseg.structures import SegDataSample
+    rng = np.random.RandomState(seed)
+    samples = []
+    for index in range(batch):
+        sample = SegDataSample(metainfo=dict(img_path=f'{index}.jpg', img_shape=size, ori_shape=size))
+        labels = rng.randint(0, NUM_CLASSES, (1, *size))
+        labels[0, 0, 0] = 255
+        sample.gt_sem_seg = PixelData(data=torch.from_numpy(labels))
+        samples.append(sample)
+    return dict(
+        inputs=[torch.from_numpy(rng.randint(0, 256, (3, *size), dtype=np.uint8)) for _ in range(batch)],
+        data_samples=samples,
+        cqmix_grid=[torch.from_numpy(rng.randint(0, 2, (8, 8)).astype(np.float32)) for _ in range(batch)])
+
+
+@pytest.fixture(scope='session')
+def voc(tmp_path_factory):
+    """A segmentation data set in the layout of VOC: six pictures of 48×40 pixels with a colored square."""
+    root = tmp_path_factory.mktemp('voc')
+    rng = np.random.RandomState(0)
+    for folder in ('JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation'):
+        (root / folder).mkdir(parents=True)
+    colors = rng.randint(0, 256, (NUM_CLASSES, 3))
+    names = [f'{index:06d}' for index in range(6)]
+    for index, name in enumerate(names):
+        labels = np.zeros((40, 48), np.uint8)
+        top, left = rng.randint(0, 20, 2)
+        labels[top:top + 16, left:left + 16] = 1 + index % (NUM_CLASSES - 1)
+        image = colors[labels] + rng.randint(-20, 20, (40, 48, 3))
+        cv2.imwrite(str(root / f'JPEGImages/{name}.jpg'), image.clip(0, 255).astype(np.uint8))
+        cv2.imwrite(str(root / f'SegmentationClass/{name}.png'), labels)
+    (root / 'ImageSets/Segmentation/train.txt').write_text('\n'.join(names[:4]))
+    (root / 'ImageSets/Segmentation/val.txt').write_text('\n'.join(names[4:]))
+    return root
+
+
+@pytest.fixture
+def voc_cfg(voc, tmp_path):
+    """A complete config on that data set: two epochs of two iterations."""
+    pipeline = [
+        dict(type='sr4ir_mm.LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='RandomCrop', crop_size=(32, 32)),
+        dict(type='PackSegInputs'),
+        dict(type='sr4ir_mm.CQMix')
+    ]
+    test_pipeline = [pipeline[0], pipeline[1], dict(type='sr4ir_mm.SetOriShape'), pipeline[3]]
+
+    def loader(split, pipeline, batch_size):
+        return dict(
+            batch_size=batch_size,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=split == 'train'),
+            dataset=dict(
+                type='BaseSegDataset',
+                metainfo=dict(
+                    classes=tuple('abcd'), palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]]),
+                data_root=str(voc),
+                data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
+                ann_file=f'ImageSets/Segmentation/{split}.txt',
+                pipeline=pipeline))
+
+    val = loader('val', test_pipeline, 1)
+    evaluator = [dict(type='IoUMetric', iou_metrics=['mIoU']), dict(type='sr4ir_mm.PSNR', border=8)]
+    return ConfigDict(
+        copy.deepcopy(
+            dict(
+                default_scope='mmseg',
+                work_dir=str(tmp_path / 'work'),
+                model=cascade_cfg(),
+                train_dataloader=loader('train', pipeline, 2),
+                val_dataloader=val,
+                test_dataloader=val,
+                train_cfg=dict(type='sr4ir_mm.AlternatingTrainLoop', max_epochs=2, val_interval=2, phases=SR4IR_PHASES),
+                val_cfg=dict(type='ValLoop'),
+                test_cfg=dict(type='TestLoop'),
+                optim_wrapper=OPTIM_WRAPPER,
+                val_evaluator=evaluator,
+                test_evaluator=evaluator,
+                visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
+                custom_hooks=[dict(type='sr4ir_mm.NonFiniteLossHook')],
+                default_hooks=dict(logger=dict(type='LoggerHook', interval=1)),
+                randomness=dict(seed=0),
+                log_level='WARNING')))

@@ -1,0 +1,73 @@
+import pytest
+from mmengine.config import ConfigDict
+from sr4ir_mm.engine import build_phases, only_training
+from sr4ir_mm.models import CascadeSegmentor
+from sr4ir_mm.utils import ConfigError
+from torch import nn
+
+from tests.conftest import SR4IR_PHASES
+
+PARTS = ['restorer', 'recognizer']
+
+
+def build(*phases):
+    return build_phases([ConfigDict(phase) for phase in phases], CascadeSegmentor.terms, PARTS)
+
+
+def test_reads_the_table():
+    restore, recognize = build(*SR4IR_PHASES)
+    assert restore.update == ('restorer', )
+    assert [(loss.term, loss.weight, loss.begin) for loss in restore.losses] == [('pixel', 1.0, 0), ('tdp', 1.0, 1)]
+    assert [loss.log_name for loss in recognize.losses] == ['loss_task_sr', 'loss_task_hr', 'loss_task_cqmix']
+
+
+def test_a_loss_begins_when_it_is_due():
+    restore = build(*SR4IR_PHASES)[0]
+    assert [loss.term for loss in restore.at(0).losses] == ['pixel']
+    assert [loss.term for loss in restore.at(1).losses] == ['pixel', 'tdp']
+
+
+def test_a_term_in_two_phases_is_logged_with_its_phase():
+    phases = build(
+        dict(name='restore', update='restorer', losses=dict(pixel=1, task_sr=1)),
+        dict(name='recognize', update='recognizer', losses=dict(task_sr=1)))
+    names = [loss.log_name for phase in phases for loss in phase.losses]
+    assert names == ['loss_pixel', 'loss_restore_task_sr', 'loss_recognize_task_sr']
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(update='restorr'), r"phases\[0\].update is 'restorr'; allowed: 'restorer', 'recognizer'. Did you mean 'restorer'"),
+    (dict(losses=dict(pixle=1.0)), r"a loss term of train_cfg.phases\[0\] is 'pixle'; allowed: .*Did you mean 'pixel'"),
+    (dict(losses=dict(task_hr=1.0)), r"updates 'restorer', but none of its losses \(task_hr\) reaches it; allowed: pixel"),
+    (dict(losses=dict(pixel=-1)), r'losses.pixel.weight is -1; allowed: a number that is not negative'),
+    (dict(losses=dict(pixel=dict(weigth=1))), r"a key of train_cfg.phases\[0\].losses.pixel is 'weigth'"),
+    (dict(losses={}), 'has no `losses`'),
+    (dict(loss=1), r"a key of train_cfg.phases\[0\] is 'loss'"),
+])
+def test_a_mistake_is_told(change, message):
+    phase = dict(dict(name='restore', update='restorer', losses=dict(pixel=1.0)), **change)
+    with pytest.raises(ConfigError, match=message):
+        build(phase)
+
+
+def test_no_phase_and_equal_names_are_refused():
+    with pytest.raises(ConfigError, match='phases is empty'):
+        build()
+    with pytest.raises(ConfigError, match='each must be different'):
+        build(SR4IR_PHASES[0], SR4IR_PHASES[0])
+
+
+def test_only_training_restores_what_was():
+    parts = dict(restorer=nn.Conv2d(3, 3, 1), recognizer=nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)))
+    frozen = parts['recognizer'][0].weight.requires_grad_(False)
+    parts['recognizer'][1].eval()
+    before = [module.training for part in parts.values() for module in part.modules()]
+    with pytest.raises(RuntimeError), only_training(parts, ['restorer']):
+        assert not any(parameter.requires_grad for parameter in parts['recognizer'].parameters())
+        assert not any(module.training for module in parts['recognizer'].modules())
+        assert parts['restorer'].training and parts['restorer'].weight.requires_grad
+        raise RuntimeError('an error on the way')
+    assert before == [module.training for part in parts.values() for module in part.modules()]
+    assert not frozen.requires_grad and parts['recognizer'][1].weight.requires_grad
+    with only_training(parts, ['recognizer']):
+        assert not frozen.requires_grad and not parts['restorer'].weight.requires_grad
