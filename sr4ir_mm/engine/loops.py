@@ -3,7 +3,6 @@ from typing import Sequence
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
-from torch import nn
 
 from sr4ir_mm.registry import LOOPS
 from sr4ir_mm.utils import ConfigError, check_choice
@@ -17,28 +16,34 @@ class _Alternating:
 
     def __init__(self, runner: Runner, dataloader, phases: Sequence[dict], **kwargs) -> None:
         super().__init__(runner, dataloader, **kwargs)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self.phases = build_phases(phases, model.terms, list(model.trainable_parts))
+        self._cascade = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.phases = build_phases(phases, self._cascade.terms, list(self._cascade.trainable_parts))
         self._check_optimizers(runner)
-        self._cascade = model
 
     def _check_optimizers(self, runner: Runner) -> None:
         """Every part that a phase updates needs an optimizer, and every optimizer a schedule if any has one."""
-        learning = {part for phase in self.phases for part in phase.update}
         wrappers, schedulers = runner.optim_wrapper, runner.param_schedulers
         if isinstance(wrappers, OptimWrapperDict):
             parts = list(wrappers.keys())
-        else:
-            if 'constructor' not in wrappers:
-                raise ConfigError('optim_wrapper has no `constructor`; a cascade needs '
-                                  "constructor='sr4ir_mm.CascadeOptimWrapperConstructor' and one entry for each part.")
+        elif str(wrappers.get('constructor', '')).endswith('CascadeOptimWrapperConstructor'):
             parts = CascadeOptimWrapperConstructor.parts(wrappers)
-        for part in sorted(learning):
-            check_choice(part, parts, 'a part updated by train_cfg.phases but not in optim_wrapper')
+        else:
+            raise ConfigError(f'optim_wrapper.constructor is {wrappers.get("constructor")!r}; a cascade needs '
+                              "'sr4ir_mm.CascadeOptimWrapperConstructor', and one entry for each part that learns.")
         for part in parts:
-            check_choice(part, sorted(learning), 'a part in optim_wrapper but in no phase of train_cfg.phases')
-            if isinstance(schedulers, dict) and 'type' not in schedulers:
-                check_choice(part, schedulers, 'a part in optim_wrapper but not in param_scheduler')
+            check_choice(part, self._cascade.trainable_parts, 'an entry of optim_wrapper')
+        learning = {part: phase.name for phase in self.phases for part in phase.update}
+        for part, phase in learning.items():
+            if part not in parts:
+                raise ConfigError(f"The phase '{phase}' updates '{part}', but optim_wrapper has no entry for it; "
+                                  f'it has: {", ".join(parts)}.')
+        for part in parts:
+            if part not in learning:
+                raise ConfigError(f"optim_wrapper has '{part}', but no phase updates it; set optim_wrapper.{part}=None "
+                                  f'or name it in train_cfg.phases.')
+            if isinstance(schedulers, dict) and 'type' not in schedulers and part not in schedulers:
+                raise ConfigError(f"optim_wrapper has '{part}', but param_scheduler has no entry for it; "
+                                  f'it has: {", ".join(schedulers)}.')
 
     def _set_phases(self, progress: int) -> None:
         """Hand the phases of this epoch or iteration to the model, without those in which no loss has begun."""

@@ -20,6 +20,6 @@ def check_choice(value: str, allowed: Iterable[str], key: str) -> str:
     allowed = list(allowed)
     if value in allowed:
         return value
-    near = get_close_matches(str(value), allowed, n=1)
+    near = get_close_matches(str(value), map(str, allowed), n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ''
     raise ConfigError(f'{key} is {value!r}; allowed: {", ".join(map(repr, allowed)) or "nothing here"}.{hint}')

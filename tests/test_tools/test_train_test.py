@@ -1,0 +1,125 @@
+"""The two commands that everybody uses, and what they say to mistakes."""
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from sr4ir_mm.utils import ConfigError
+
+
+@pytest.fixture
+def train(tool, config_file, tmp_path):
+
+    def run(*args, work_dir='work'):
+        tool('train').main([config_file, '--work-dir', str(tmp_path / work_dir), *args])
+        return tmp_path / work_dir
+
+    return run
+
+
+def test_train_then_test(train, tool, config_file, tmp_path):
+    work_dir = train('--seed', '3', '--tensorboard', '--cfg-options', 'train_cfg.val_interval=2')
+    dumped = Config.fromfile(work_dir / 'tiny.py')
+    assert dumped.randomness.seed == 3
+    assert list(work_dir.rglob('events.out.tfevents*'))
+    scalars = next(work_dir.rglob('scalars.json')).read_text().splitlines()
+    validated = eval(scalars[-1], {'NaN': float('nan')})
+
+    show_dir = tmp_path / 'show'
+    metrics = tool('test').main([config_file, str(work_dir / 'epoch_2.pth'), '--show-dir', str(show_dir)])
+    assert metrics['mIoU'] == pytest.approx(validated['mIoU'])
+    assert metrics['PSNR'] == pytest.approx(validated['PSNR'])
+    # LR | SR | HR | prediction | ground truth of both images, and the overview
+    names = sorted(path.name for path in show_dir.iterdir())
+    assert names == ['000004.png', '000005.png', 'overview.png']
+    row, overview = (cv2.imread(str(show_dir / name)) for name in names[1:])
+    zoom = 5  # 40 pixels become at least 192
+    assert row.shape == (28 + 40 * zoom + 6, 5 * (48 * zoom + 6) + 6, 3)
+    assert overview.shape[0] == 28 + 2 * (40 * zoom + 6)
+    hr = row[28:28 + 40 * zoom:zoom, 6 + 2 * (48 * zoom + 6):][:, :48 * zoom:zoom]
+    image = cv2.imread(str(Path(dumped.test_dataloader.dataset.data_root) / 'JPEGImages/000005.jpg'))
+    assert np.array_equal(hr, image)
+
+
+def test_resume_takes_the_latest_or_the_named_checkpoint(train):
+    work_dir = train('--cfg-options', 'train_cfg.max_epochs=1')
+    train('--resume')
+    assert int(torch.load(work_dir / 'epoch_2.pth')['meta']['iter']) == 4
+    other = train('--resume', str(work_dir / 'epoch_1.pth'), work_dir='other')
+    assert int(torch.load(other / 'epoch_2.pth')['meta']['iter']) == 4
+
+
+def test_amp_chooses_by_the_device(train):
+    work_dir = train('--amp', '--cfg-options', 'train_cfg.max_epochs=1')
+    expected = 'float16' if torch.cuda.is_available() else 'bfloat16'
+    assert Config.fromfile(work_dir / 'tiny.py').optim_wrapper.amp == expected
+
+
+LOADER = 'train_dataloader.dataset'
+
+
+@pytest.mark.parametrize('options, message', [
+    ([f'{LOADER}.data_root=nowhere'], r"train_dataloader.dataset.data_root is 'nowhere', which does not exist"),
+    ([f'{LOADER}.ann_file=ImageSets/Segmentation/trian.txt'], r"ann_file is .*trian.txt'.*allowed.*train.txt, val.txt"),
+    ([f'{LOADER}.data_prefix.img_path=Images'], "data_prefix.img_path is 'Images'"),
+    ([f'{LOADER}.pipeline.2.crop_size=(30,32)'], '30×32 pixels, which is no multiple of model.scale, 4'),
+    (['model.restorer.window_size=16'], r'crops to 32×32 pixels, which model.scale 4 makes 8 pixels small, .* windows of 16'),
+    (['train_cfgs.max_epochs=1'], r"top-level key 'train_cfgs', which nothing reads; did you mean 'train_cfg'"),
+    (['data_root=elsewhere'], "nothing reads the top-level key 'data_root'"),
+    (['train_cfg.phases.0.update=restorr'], "Did you mean 'restorer'"),
+    (['train_cfg.phases.1.losses.task_sp=1'], "Did you mean 'task_sr'"),
+    (['model.recognizer.backbone.init_cfg.type=Pretrained', 'model.recognizer.backbone.init_cfg.checkpoint=no.pth'],
+     "model.recognizer.backbone.init_cfg.checkpoint is 'no.pth', which does not exist"),
+    (['load_from=no.pth'], "load_from is 'no.pth', which does not exist"),
+])
+def test_a_mistake_in_the_config_is_told_before_training(train, tmp_path, options, message):
+    with pytest.raises(ConfigError, match=message):
+        train('--cfg-options', *options)
+    assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_a_checkpoint_that_is_not_there_is_named(train, tool, config_file):
+    with pytest.raises(ConfigError, match="--resume is 'no.pth', which does not exist"):
+        train('--resume', 'no.pth')
+    with pytest.raises(ConfigError, match="CHECKPOINT is 'no.pth', which does not exist"):
+        tool('test').main([config_file, 'no.pth'])
+    with pytest.raises(ConfigError, match="CONFIG is 'no.py', which does not exist"):
+        tool('test').main(['no.py', 'no.pth'])
+
+
+def test_a_misspelt_key_in_the_file_is_told(tool, config_file):
+    with open(config_file, 'a') as file:
+        file.write('\nparam_schedular = dict()\n')
+    with pytest.raises(ConfigError, match="top-level key 'param_schedular', which nothing reads; did you mean 'param_scheduler'"):
+        tool('train').main([config_file])
+
+
+@pytest.fixture
+def broken_voc(voc, tmp_path):
+    root = tmp_path / 'broken'
+    shutil.copytree(voc, root)
+    return root
+
+
+def test_an_image_that_cannot_be_decoded_stops_the_training(train, broken_voc):
+    (broken_voc / 'JPEGImages/000001.jpg').write_bytes(b'\xff\xd8 truncated')
+    with pytest.raises(ValueError, match='The image .*000001.jpg cannot be read or decoded'):
+        train('--cfg-options', f'{LOADER}.data_root={broken_voc}')
+
+
+def test_a_label_outside_the_classes_stops_the_training(train, broken_voc):
+    cv2.imwrite(str(broken_voc / 'SegmentationClass/000002.png'), np.full((40, 48), 7, np.uint8))
+    with pytest.raises(ConfigError, match=r'labels of .*000002.jpg have the values \[7\]'):
+        train('--cfg-options', f'{LOADER}.data_root={broken_voc}')
+
+
+def test_a_loss_that_is_no_number_leaves_the_last_checkpoint_good(train, tmp_path):
+    work_dir = train('--cfg-options', 'train_cfg.max_epochs=1')
+    with pytest.raises(FloatingPointError, match='loss_pixel'):
+        train('--resume', '--cfg-options', 'train_cfg.phases.0.losses.pixel=1e39')
+    assert [path.name for path in work_dir.glob('*.pth')] == ['epoch_1.pth']
+    state = torch.load(work_dir / 'epoch_1.pth')['state_dict']
+    assert all(torch.isfinite(value.float()).all() for value in state.values())
