@@ -189,7 +189,7 @@ build_mmcv() (
 )
 
 install_mmcv() {
-  local version info kept wheel built
+  local version info kept wheel
   version=$(pinned mmcv)
   info=$(mmcv_key) || fail 'torch cannot be imported'
   ops=${info%% *}
@@ -214,8 +214,8 @@ install_mmcv() {
 
   check_compiler
   [ "$ops" = cpu ] || check_nvcc
-  echo "[4/5] mmcv $version: compiling its $ops operators takes minutes (those for the CPU about 7 on 2 cores)"
-  built=$(mktemp -d)
+  echo "[4/5] mmcv $version: compiling its $ops operators takes minutes (those for the CPU 7 to 15 on 2 cores)"
+  built=$(mktemp -d) # not local: the trap runs when this function is over
   trap 'rm -rf "$built"' EXIT
   build_mmcv "$built" || fail 'mmcv could not be compiled'
   wheel=$(compgen -G "$built/mmcv-*.whl")
@@ -247,7 +247,8 @@ install_all() {
   pip install -r <(grep -v '^mmcv==' "$requirements") || fail 'the libraries could not be installed'
   # The OpenCV builds share the folder cv2, and what was installed last is used: let it be the one without a GUI, since the
   # others need libGL, which servers lack.
-  pip install --no-deps --force-reinstall "opencv-python-headless==$(pinned opencv-python-headless)" ||
+  "$python" -c 'import cv2, re, sys; sys.exit(not re.search("GUI: +NONE", cv2.getBuildInformation()))' >>"$log" 2>&1 ||
+    pip install --no-deps --force-reinstall "opencv-python-headless==$(pinned opencv-python-headless)" ||
     fail 'OpenCV could not be installed'
 
   install_mmcv

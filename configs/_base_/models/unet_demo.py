@@ -1,4 +1,4 @@
-# A narrow ResNet-18 with stride 4 and an FCN head: small enough for a CPU.
+# A narrow U-Net of half the resolution: small enough for a CPU.
 norm_cfg = dict(type='BN')
 model = dict(
     type='sr4ir_mm.CascadeSegmentor',
@@ -14,24 +14,29 @@ model = dict(
             pad_val=0,
             seg_pad_val=255),
         backbone=dict(
-            type='ResNetV1c',
-            depth=18,
-            base_channels=16,
-            stem_channels=16,
-            strides=(1, 1, 1, 1),
-            dilations=(1, 2, 4, 8),
+            type='UNet',
+            base_channels=12,
+            num_stages=4,
+            strides=(2, 1, 1, 1),
+            enc_num_convs=(2, 2, 2, 2),
+            dec_num_convs=(1, 1, 1),
+            downsamples=(True, True, True),
+            enc_dilations=(1, 1, 1, 1),
+            dec_dilations=(1, 1, 1),
             norm_cfg=norm_cfg),
         decode_head=dict(
             type='FCNHead',
-            in_channels=128,
-            channels=32,
+            in_channels=12,
+            in_index=3,
+            channels=24,
             num_convs=1,
             concat_input=False,
-            dropout_ratio=0.1,
+            dropout_ratio=0.,
             num_classes=11,
             norm_cfg=norm_cfg,
             align_corners=False,
-            loss_decode=dict(type='CrossEntropyLoss', loss_weight=1.0)),
+            # nine pixels in ten are background
+            loss_decode=dict(type='CrossEntropyLoss', class_weight=[0.3] + [1.0] * 10)),
         train_cfg=dict(),
         test_cfg=dict(mode='whole')),
     tdp=dict(features=[-1], weights=[1.0]))
