@@ -27,9 +27,9 @@ class RecognizerInput(nn.Module):
         normalize = getattr(preprocessor, '_enable_normalize', False)
         mean = preprocessor.mean if normalize else torch.zeros(3, 1, 1)
         std = preprocessor.std if normalize else torch.ones(3, 1, 1)
-        # (255 x - mean) / std with one multiplication and one addition
-        self.register_buffer('factor', 255 / std, persistent=False)
-        self.register_buffer('offset', -mean / std, persistent=False)
+        # Subtracted first and in [0, 1]: `255 / std * x - mean / std` would cancel digits where an image is near the mean.
+        self.register_buffer('mean', mean / 255, persistent=False)
+        self.register_buffer('std', std / 255, persistent=False)
 
     def forward(self, image: Tensor, sizes: Sequence[Tuple[int, int]]) -> Tensor:
         """Convert a batch, differentiably.
@@ -43,7 +43,7 @@ class RecognizerInput(nn.Module):
         """
         if self.to_bgr:
             image = image.flip(1)
-        image = image * self.factor + self.offset
+        image = (image - self.mean) / self.std
         if all(tuple(size) == tuple(image.shape[-2:]) for size in sizes):
             return image
         inside = image.new_zeros((len(sizes), 1, *image.shape[-2:]))
