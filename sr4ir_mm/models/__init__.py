@@ -1,5 +1,6 @@
 from .backbones import TorchvisionBackbone
 from .cascade import Cascade
+from .classifier import CascadeClassifier
 from .data_preprocessor import CascadeDataPreprocessor
 from .degradations import BicubicDownsample, Compose
 from .losses import TDPLoss
@@ -7,6 +8,6 @@ from .restorers import Interpolation
 from .segmentor import CascadeSegmentor
 
 __all__ = [
-    'BicubicDownsample', 'Cascade', 'CascadeDataPreprocessor', 'CascadeSegmentor', 'Compose', 'Interpolation',
-    'TDPLoss', 'TorchvisionBackbone'
+    'BicubicDownsample', 'Cascade', 'CascadeClassifier', 'CascadeDataPreprocessor', 'CascadeSegmentor', 'Compose',
+    'Interpolation', 'TDPLoss', 'TorchvisionBackbone'
 ]
