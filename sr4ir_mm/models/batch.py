@@ -45,6 +45,8 @@ class Batch:
         self.sizes = sizes
         self.data_samples = data_samples
         self.cqmix_grid = cqmix_grid
+        #: what a task makes of sizes and samples for its recognizer, once for all losses
+        self.view = None
         self._cascade = cascade
         self._lr = lr
         self._sr = None

@@ -146,6 +146,10 @@ class Cascade(BaseModel):
         """The feature maps of the recognizer, without its heads."""
         return self.recognizer.extract_feat(self.recognizer_view(image, batch)[0], **self.feature_args)
 
+    def recognize(self, image: Tensor, batch: Batch) -> List:
+        """The samples of a batch with the recognizer's predictions on these images."""
+        return self.recognizer.predict(*self.recognizer_view(image, batch))
+
     # ------------------------------------------------------------------------------------------------ one method for each loss term
 
     def loss_pixel(self, batch: Batch) -> Tensor:
@@ -278,7 +282,7 @@ class Cascade(BaseModel):
     def _predict(self, sr: Tensor, batch: Batch) -> List:
         samples = batch.data_samples
         if self.recognizer is not None:
-            samples = self.recognizer.predict(*self.recognizer_view(sr, batch))
+            samples = self.recognize(sr, batch)
         for index, (sample, (height, width)) in enumerate(zip(samples, batch.sizes)):
             sample.sr = sr[index, :, :height, :width]
             if self.restorer is not None:

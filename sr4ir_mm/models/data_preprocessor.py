@@ -30,6 +30,8 @@ class RecognizerInput(nn.Module):
         # Subtracted first and in [0, 1]: `255 / std * x - mean / std` would cancel digits where an image is near the mean.
         self.register_buffer('mean', mean / 255, persistent=False)
         self.register_buffer('std', std / 255, persistent=False)
+        # mmseg has its own name for it
+        self.pad_value = getattr(preprocessor, 'pad_value', getattr(preprocessor, 'pad_val', 0))
 
     def forward(self, image: Tensor, sizes: Sequence[Tuple[int, int]]) -> Tensor:
         """Convert a batch, differentiably.
@@ -39,7 +41,7 @@ class RecognizerInput(nn.Module):
             sizes: Height and width of each image in the padded batch.
 
         Returns:
-            Same shape; what is padding is 0, as where the host library pads after normalizing.
+            Same shape; what is padding has the value that the host library gives it, behind the normalization.
         """
         if self.to_bgr:
             image = image.flip(1)
@@ -49,7 +51,7 @@ class RecognizerInput(nn.Module):
         inside = image.new_zeros((len(sizes), 1, *image.shape[-2:]))
         for mask, (height, width) in zip(inside, sizes):
             mask[:, :height, :width] = 1
-        return image * inside
+        return image * inside + self.pad_value * (1 - inside)
 
 
 @MODELS.register_module()
