@@ -1,6 +1,7 @@
 import contextlib
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel, initialize
@@ -197,6 +198,19 @@ class Cascade(BaseModel):
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         """The class indices that a sample is annotated with, on the host."""
         raise NotImplementedError
+
+    def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
+        """Draw what a sample knows onto its image.
+
+        Args:
+            visualizer: The visualizer of the host library.
+            image: (H, W, 3), RGB, 8 bits.
+            sample: A sample with predictions and, where it has been loaded, ground truth.
+            **kwargs: ``draw_gt=False`` or ``draw_pred=False``.
+        """
+        visualizer.set_image(image)
+        visualizer.add_datasample('panel', image, sample, show=False, **kwargs)
+        return visualizer.get_image()
 
     # ------------------------------------------------------------------------------------------------ training and testing
 

@@ -1,5 +1,6 @@
 from typing import Iterator, Optional
 
+import numpy as np
 from torch import Tensor
 
 from sr4ir_mm.registry import MODELS
@@ -20,3 +21,8 @@ class CascadeClassifier(Cascade):
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         if 'gt_label' in data_sample:
             yield data_sample.gt_label
+
+    def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
+        # enlarged, or the text would fill the image
+        zoom = max(1, round(256 / image.shape[0]))
+        return visualizer.visualize_cls(image, sample, rescale_factor=zoom, **kwargs)

@@ -1,5 +1,7 @@
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmcv import rescale_size
@@ -88,6 +90,10 @@ class CascadeDetector(Cascade):
         for sample, other in zip(batch.data_samples, predicted):
             sample.set_data({key: value for key, value in other.items() if key.startswith('pred_')})
         return batch.data_samples
+
+    def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
+        height, width = sample.ori_shape  # where boxes are, predicted and annotated, if the pipeline has resized the image
+        return super().draw(visualizer, cv2.resize(image, (width, height)), sample, **kwargs)
 
     def _make_view(self, batch: Batch) -> _View:
         """What does not depend on the image: once for the losses on ``sr``, ``hr`` and their mixture."""
