@@ -11,7 +11,7 @@ from sr4ir_mm.engine.phase import Phase, only_training
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
-from .batch import Batch, blend
+from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .padding import pad_to_multiple
 
@@ -182,7 +182,9 @@ class Cascade(BaseModel):
         return self._task_loss(blend(batch.sr, batch.hr, batch.cqmix_grid), batch)
 
     def _task_loss(self, image: Tensor, batch: Batch) -> Tensor:
-        losses = self.recognizer.loss(*self.recognizer_view(image, batch))
+        image, samples = self.recognizer_view(image, batch)
+        # the next loss needs them as they are, but some heads change what they are given
+        losses = self.recognizer.loss(image, [copy_sample(sample) for sample in samples])
         return self.parse_losses(losses)[0]
 
     # ------------------------------------------------------------------------------------------------ what the task defines

@@ -27,7 +27,7 @@ class RecognizerInput(nn.Module):
         normalize = getattr(preprocessor, '_enable_normalize', False)
         mean = preprocessor.mean if normalize else torch.zeros(3, 1, 1)
         std = preprocessor.std if normalize else torch.ones(3, 1, 1)
-        # Subtracted first and in [0, 1]: `255 / std * x - mean / std` would cancel digits where an image is near the mean.
+        # Subtracted first: `255 / std * image - mean / std` would lose digits where an image is near the mean.
         self.register_buffer('mean', mean / 255, persistent=False)
         self.register_buffer('std', std / 255, persistent=False)
         # mmseg has its own name for it

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
-from .batch import Batch
+from .batch import Batch, copy_sample
 from .cascade import Cascade
 
 # Where a detector keeps what knows its classes, and how that calls their number.
@@ -92,7 +92,8 @@ class CascadeDetector(Cascade):
         return batch.data_samples
 
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
-        height, width = sample.ori_shape  # where boxes are, predicted and annotated, if the pipeline has resized the image
+        # boxes, predicted and annotated, are at the original size, even if the pipeline has resized the image
+        height, width = sample.ori_shape
         return super().draw(visualizer, cv2.resize(image, (width, height)), sample, **kwargs)
 
     def _make_view(self, batch: Batch) -> _View:
@@ -119,12 +120,12 @@ class CascadeDetector(Cascade):
 def _resize_sample(sample, old: Tuple[int, int], new: Tuple[int, int]):
     """A copy of a sample whose image of height and width ``old`` has been resized to ``new``."""
     factor = new[1] / old[1], new[0] / old[0]
-    sample = sample.clone()
+    sample = copy_sample(sample)
     before = sample.scale_factor
     sample.set_metainfo(dict(img_shape=new, scale_factor=(before[0] * factor[0], before[1] * factor[1])))
     for name in ('gt_instances', 'ignored_instances', 'proposals'):
         if name in sample:
-            setattr(sample, name, _resize_instances(sample.get(name), factor, new))
+            _resize_instances(sample.get(name), factor, new)
     if 'gt_sem_seg' in sample:
         labels = sample.gt_sem_seg.sem_seg  # a head may want it smaller than the image
         size = [round(side * by) for side, by in zip(labels.shape[-2:], factor[::-1])]
@@ -133,8 +134,7 @@ def _resize_sample(sample, old: Tuple[int, int], new: Tuple[int, int]):
     return sample
 
 
-def _resize_instances(instances: InstanceData, factor: Tuple[float, float], size: Tuple[int, int]) -> InstanceData:
-    instances = instances.clone()
+def _resize_instances(instances: InstanceData, factor: Tuple[float, float], size: Tuple[int, int]) -> None:
     if 'bboxes' in instances:
         boxes = instances.bboxes
         if isinstance(boxes, Tensor):
@@ -144,4 +144,3 @@ def _resize_instances(instances: InstanceData, factor: Tuple[float, float], size
             instances.bboxes.rescale_(factor)
     if 'masks' in instances:
         instances.masks = instances.masks.resize(size)
-    return instances
