@@ -2,6 +2,7 @@
 import numpy as np
 import torch
 from mmengine.config import ConfigDict
+from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
@@ -53,7 +54,8 @@ def det_batch(sizes=((64, 64), (64, 64)), masks=False):
     for index, (height, width) in enumerate(sizes):
         sample = DetDataSample(
             metainfo=dict(img_id=index, img_path=f'{index}.jpg', img_shape=(height, width), ori_shape=(height, width)))
-        boxes = torch.tensor([[2., 3., 0.6 * width, 0.7 * height], [0.4 * width, 0.3 * height, width - 4., height - 2.]])
+        boxes = torch.tensor([[2., 3., 0.6 * width, 0.7 * height],
+                              [0.4 * width, 0.3 * height, width - 4., height - 2.]])
         gt = InstanceData(bboxes=HorizontalBoxes(boxes), labels=torch.tensor([index % NUM_CLASSES, NUM_CLASSES - 1]))
         if masks:
             bitmaps = np.zeros((2, height, width), np.uint8)
@@ -113,6 +115,7 @@ def one_iteration(model, data, phases=PHASES):
         moves.append((set(parts), moved))
 
     optimizers.step = watched_step
+    MessageHub.get_current_instance().update_info('iter', 0)  # as the runner does; YOLOX asks for it
     model.train()
     logs = model.train_step(data, optimizers)
     return {name: value.item() for name, value in logs.items()}, moves

@@ -28,8 +28,13 @@ def test_an_iteration_moves_what_it_shall():
 def test_tdp_compares_what_the_backbone_returns_before_the_pooling(monkeypatch):
     model = build('Classifier', resnet(out_indices=(2, 3)), tdp=dict(features=[0, 1], weights=[0.5, 0.5]))
     seen = []
-    forward = model.tdp.forward
-    monkeypatch.setattr(model.tdp, 'forward', lambda sr, hr: seen.append([tuple(map.shape) for map in sr]) or forward(sr, hr))
+    compare = model.tdp.forward
+
+    def recorded(sr, hr):
+        seen.append([tuple(feature.shape) for feature in sr])
+        return compare(sr, hr)
+
+    monkeypatch.setattr(model.tdp, 'forward', recorded)
     one_iteration(model, cls_batch())
     assert seen == [[(2, 32, 4, 4), (2, 64, 2, 2)]]
 

@@ -1,5 +1,5 @@
-# Faster R-CNN on torchvision's MobileNetV3-Large with FPN, in mmdet's parts: the first 3 of its 6 stages are frozen, and
-# so are all batch norms. As in torchvision, both FPN levels have stride 32 (a third one is pooled from the second),
+# Faster R-CNN on torchvision's MobileNetV3-Large with FPN, in mmdet's parts: the first 3 of its 6 stages are frozen,
+# and so are all batch norms. As in torchvision, both FPN levels have stride 32 (a third one is pooled from the second),
 # each has anchors of five sizes, and RoI features come from the first level only.
 # It differs from torchvision's fasterrcnn_mobilenet_v3_large_fpn in this: batch norms keep the eps of 1e-3 that their
 # weights were trained with (torchvision's frozen ones have 1e-5), new layers are initialized as mmdet does, proposals
