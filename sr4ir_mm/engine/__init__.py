@@ -2,9 +2,10 @@ from .hooks import NonFiniteLossHook, PanelHook
 from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
 from .optim_wrapper import CascadeOptimWrapper, CascadeOptimWrapperConstructor
 from .phase import Loss, Phase, build_phases, only_training
-from .schedulers import CosineRestartLR
+from .schedulers import CosineRestartLR, LinearRampLR
 
 __all__ = [
     'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor',
-    'CosineRestartLR', 'Loss', 'NonFiniteLossHook', 'PanelHook', 'Phase', 'build_phases', 'only_training'
+    'CosineRestartLR', 'LinearRampLR', 'Loss', 'NonFiniteLossHook', 'PanelHook', 'Phase', 'build_phases',
+    'only_training'
 ]

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.registry import VISUALIZERS
 from mmengine.runner import Runner
 from torch import Tensor
@@ -50,6 +51,7 @@ class PanelHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         self.out_dir.mkdir(parents=True, exist_ok=True)
+        self._cascade = runner.model.module if is_model_wrapper(runner.model) else runner.model
         # the host's own drawing, without its storage
         self._visualizer = VISUALIZERS.build(dict(runner.cfg.visualizer, name='sr4ir_mm_panel', vis_backends=None))
         self._visualizer.dataset_meta = runner.test_dataloader.dataset.metainfo
@@ -83,9 +85,7 @@ class PanelHook(Hook):
         return {title: cv2.resize(tile, size, interpolation=cv2.INTER_NEAREST) for title, tile in tiles.items()}
 
     def _annotate(self, image: np.ndarray, sample, **kwargs) -> np.ndarray:
-        self._visualizer.set_image(image)
-        self._visualizer.add_datasample('panel', image, sample.cpu(), show=False, with_labels=False, **kwargs)
-        return self._visualizer.get_image()
+        return self._cascade.draw(self._visualizer, image, sample.cpu(), **kwargs)
 
     def _write(self, name: str, rows: Sequence[dict]) -> Path:
         gap, title_height = 6, 28

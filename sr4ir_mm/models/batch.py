@@ -2,6 +2,7 @@ from typing import List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
+from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 
@@ -18,6 +19,15 @@ def blend(sr: Tensor, hr: Tensor, grid: Tensor) -> Tensor:
     """
     mask = F.interpolate(grid[:, None].to(sr), size=sr.shape[-2:], mode='nearest')
     return sr * mask + hr * (1 - mask)
+
+
+def copy_sample(sample: BaseDataElement) -> BaseDataElement:
+    """A sample whose fields, and theirs, can be replaced without the original noticing; tensors are shared."""
+    copy = sample.clone()
+    for name, value in copy.items():
+        if isinstance(value, BaseDataElement):
+            setattr(copy, name, value.clone())
+    return copy
 
 
 class Batch:
@@ -45,6 +55,8 @@ class Batch:
         self.sizes = sizes
         self.data_samples = data_samples
         self.cqmix_grid = cqmix_grid
+        #: what a task makes of sizes and samples for its recognizer, once for all losses
+        self.view = None
         self._cascade = cascade
         self._lr = lr
         self._sr = None

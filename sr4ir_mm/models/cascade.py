@@ -1,6 +1,7 @@
 import contextlib
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModel, initialize
@@ -10,7 +11,7 @@ from sr4ir_mm.engine.phase import Phase, only_training
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
-from .batch import Batch, blend
+from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .padding import pad_to_multiple
 
@@ -34,6 +35,8 @@ class Cascade(BaseModel):
     """
     #: scope of the library that the recognizer comes from
     host: str
+    #: what the recognizer's `extract_feat` is told besides the image
+    feature_args: Dict[str, str] = {}
     #: how images are filled up to a multiple of the scale
     pad_mode = 'replicate'
     #: the loss terms, and the parts that each can teach
@@ -136,9 +139,17 @@ class Cascade(BaseModel):
         sr = self.restorer(lr * self.img_range).float() / self.img_range
         return sr if hr is None else sr[..., :hr.shape[-2], :hr.shape[-1]]
 
-    def extract_features(self, image: Tensor, sizes: Sequence[Tuple[int, int]]) -> Sequence[Tensor]:
+    def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
+        """What the recognizer sees of an image batch of the size of ``hr``, and the samples that describe it."""
+        return self.recognizer_input(image, batch.sizes), batch.data_samples
+
+    def extract_features(self, image: Tensor, batch: Batch) -> Sequence[Tensor]:
         """The feature maps of the recognizer, without its heads."""
-        return self.recognizer.extract_feat(self.recognizer_input(image, sizes))
+        return self.recognizer.extract_feat(self.recognizer_view(image, batch)[0], **self.feature_args)
+
+    def recognize(self, image: Tensor, batch: Batch) -> List:
+        """The samples of a batch with the recognizer's predictions on these images."""
+        return self.recognizer.predict(*self.recognizer_view(image, batch))
 
     # ------------------------------------------------------------------------------------------------ one method for each loss term
 
@@ -152,8 +163,8 @@ class Cascade(BaseModel):
             raise ConfigError('A phase has the loss `tdp`, but model.tdp is not set; '
                               'name the features, for example tdp=dict(features=[-1], weights=[1.0]).')
         with torch.no_grad():
-            hr_features = self.tdp.select(self.extract_features(batch.hr, batch.sizes))
-        return self.tdp(self.tdp.select(self.extract_features(batch.sr, batch.sizes)), hr_features)
+            hr_features = self.tdp.select(self.extract_features(batch.hr, batch))
+        return self.tdp(self.tdp.select(self.extract_features(batch.sr, batch)), hr_features)
 
     def loss_task_sr(self, batch: Batch) -> Tensor:
         """The recognizer's own loss on ``sr``."""
@@ -171,14 +182,16 @@ class Cascade(BaseModel):
         return self._task_loss(blend(batch.sr, batch.hr, batch.cqmix_grid), batch)
 
     def _task_loss(self, image: Tensor, batch: Batch) -> Tensor:
-        losses = self.recognizer.loss(self.recognizer_input(image, batch.sizes), batch.data_samples)
+        image, samples = self.recognizer_view(image, batch)
+        # the next loss needs them as they are, but some heads change what they are given
+        losses = self.recognizer.loss(image, [copy_sample(sample) for sample in samples])
         return self.parse_losses(losses)[0]
 
     # ------------------------------------------------------------------------------------------------ what the task defines
 
     @property
-    def num_classes(self) -> int:
-        """Number of classes of the recognizer."""
+    def num_classes(self) -> Optional[int]:
+        """Number of classes of the recognizer; None where it does not say."""
         raise NotImplementedError
 
     #: the label of what is ignored, or None
@@ -187,6 +200,19 @@ class Cascade(BaseModel):
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         """The class indices that a sample is annotated with, on the host."""
         raise NotImplementedError
+
+    def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
+        """Draw what a sample knows onto its image.
+
+        Args:
+            visualizer: The visualizer of the host library.
+            image: (H, W, 3), RGB, 8 bits.
+            sample: A sample with predictions and, where it has been loaded, ground truth.
+            **kwargs: ``draw_gt=False`` or ``draw_pred=False``.
+        """
+        visualizer.set_image(image)
+        visualizer.add_datasample('panel', image, sample, show=False, **kwargs)
+        return visualizer.get_image()
 
     # ------------------------------------------------------------------------------------------------ training and testing
 
@@ -235,7 +261,7 @@ class Cascade(BaseModel):
 
     def check_labels(self, data_samples: Optional[Sequence]) -> None:
         """Refuse labels outside the classes: an index error on a CPU, the end of the process on a GPU."""
-        if self.recognizer is None:
+        if self.recognizer is None or self.num_classes is None:
             return
         for sample in data_samples or ():
             for labels in self.labels_of(sample):
@@ -266,13 +292,13 @@ class Cascade(BaseModel):
         if mode == 'predict':
             return self._predict(image, batch)
         if mode == 'loss':
-            return self.recognizer.loss(self.recognizer_input(image, batch.sizes), data_samples)
-        return self.recognizer(self.recognizer_input(image, batch.sizes), data_samples, mode='tensor')
+            return self.recognizer.loss(*self.recognizer_view(image, batch))
+        return self.recognizer(*self.recognizer_view(image, batch), mode='tensor')
 
     def _predict(self, sr: Tensor, batch: Batch) -> List:
         samples = batch.data_samples
         if self.recognizer is not None:
-            samples = self.recognizer.predict(self.recognizer_input(sr, batch.sizes), samples)
+            samples = self.recognize(sr, batch)
         for index, (sample, (height, width)) in enumerate(zip(samples, batch.sizes)):
             sample.sr = sr[index, :, :height, :width]
             if self.restorer is not None:

@@ -27,9 +27,11 @@ class RecognizerInput(nn.Module):
         normalize = getattr(preprocessor, '_enable_normalize', False)
         mean = preprocessor.mean if normalize else torch.zeros(3, 1, 1)
         std = preprocessor.std if normalize else torch.ones(3, 1, 1)
-        # (255 x - mean) / std with one multiplication and one addition
-        self.register_buffer('factor', 255 / std, persistent=False)
-        self.register_buffer('offset', -mean / std, persistent=False)
+        # Subtracted first: `255 / std * image - mean / std` would lose digits where an image is near the mean.
+        self.register_buffer('mean', mean / 255, persistent=False)
+        self.register_buffer('std', std / 255, persistent=False)
+        # mmseg has its own name for it
+        self.pad_value = getattr(preprocessor, 'pad_value', getattr(preprocessor, 'pad_val', 0))
 
     def forward(self, image: Tensor, sizes: Sequence[Tuple[int, int]]) -> Tensor:
         """Convert a batch, differentiably.
@@ -39,17 +41,17 @@ class RecognizerInput(nn.Module):
             sizes: Height and width of each image in the padded batch.
 
         Returns:
-            Same shape; what is padding is 0, as where the host library pads after normalizing.
+            Same shape; what is padding has the value that the host library gives it, behind the normalization.
         """
         if self.to_bgr:
             image = image.flip(1)
-        image = image * self.factor + self.offset
+        image = (image - self.mean) / self.std
         if all(tuple(size) == tuple(image.shape[-2:]) for size in sizes):
             return image
         inside = image.new_zeros((len(sizes), 1, *image.shape[-2:]))
         for mask, (height, width) in zip(inside, sizes):
             mask[:, :height, :width] = 1
-        return image * inside
+        return image * inside + self.pad_value * (1 - inside)
 
 
 @MODELS.register_module()

@@ -1,5 +1,6 @@
 from typing import Iterator
 
+import numpy as np
 from torch import Tensor
 
 from sr4ir_mm.registry import MODELS
@@ -24,3 +25,6 @@ class CascadeSegmentor(Cascade):
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         if 'gt_sem_seg' in data_sample:
             yield data_sample.gt_sem_seg.data
+
+    def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
+        return super().draw(visualizer, image, sample, with_labels=False, **kwargs)

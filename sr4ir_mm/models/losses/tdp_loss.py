@@ -29,6 +29,8 @@ class TDPLoss(nn.Module):
 
     def select(self, feature_maps: Sequence[Tensor]) -> List[Tensor]:
         """Pick the compared maps out of all that the recognizer returns."""
+        if isinstance(feature_maps, Tensor):  # from a network with one map, which it does not wrap
+            feature_maps = (feature_maps, )
         for index in self.features:
             if not -len(feature_maps) <= index < len(feature_maps):
                 raise ConfigError(f'model.tdp.features names the feature map {index}, but the recognizer returns '

@@ -1,0 +1,146 @@
+from typing import Iterator, List, NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmcv import rescale_size
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from sr4ir_mm.registry import MODELS
+from sr4ir_mm.utils import ConfigError
+
+from .batch import Batch, copy_sample
+from .cascade import Cascade
+
+# Where a detector keeps what knows its classes, and how that calls their number.
+_CLASSES = ('roi_head.bbox_head.num_classes', 'bbox_head.num_classes', 'mask_head.num_classes',
+            'panoptic_head.num_things_classes')
+
+
+class _View(NamedTuple):
+    """The batch as the detector sees it: sizes of the images, of the padded batch, and the samples at these sizes."""
+    sizes: List[Tuple[int, int]]
+    batch_shape: Tuple[int, int]
+    data_samples: List
+
+
+@MODELS.register_module()
+class CascadeDetector(Cascade):
+    """A restorer in front of any detector or instance segmentor of mmdet.
+
+    Args:
+        *args: As of :class:`Cascade`.
+        input_scale: None: restorer and detector work at the size that the pipeline makes. Else the pipeline leaves the
+            images at their original size, ``hr`` and ``sr`` have that size, and the detector sees them, whichever
+            image it gets, resized to within this (long side, short side), for example ``(1333, 800)``. Boxes and masks
+            are resized with them, and predictions come back at the original size.
+        **kwargs: As of :class:`Cascade`.
+    """
+    host = 'mmdet'
+    pad_mode = 'reflect'
+
+    def __init__(self, *args, input_scale: Optional[Tuple[int, int]] = None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if input_scale is not None:
+            if len(input_scale) != 2 or min(input_scale) < 1:
+                raise ConfigError(f'model.input_scale is {input_scale!r}; allowed: None, or two whole numbers from 1, '
+                                  'the limits of the long and of the short side.')
+            # here the batch is padded for the restorer; what the detector needs follows behind the resizing
+            host = self.data_preprocessor.host
+            host.pad_size_divisor = self.scale
+            host.pad_mask = host.pad_seg = False
+        self.input_scale = input_scale
+
+    @property
+    def num_classes(self) -> Optional[int]:
+        for path in _CLASSES:
+            node = self.recognizer
+            for name in path.split('.'):
+                node = getattr(node[0] if isinstance(node, nn.ModuleList) else node, name, None)
+            if node is not None:
+                return node
+        return None
+
+    def labels_of(self, data_sample) -> Iterator[Tensor]:
+        if 'gt_instances' in data_sample and 'labels' in data_sample.gt_instances:
+            yield data_sample.gt_instances.labels
+
+    def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
+        for sample in batch.data_samples or ():
+            if 'scale_factor' not in sample:  # nothing in the pipeline has resized the image
+                sample.set_metainfo(dict(scale_factor=(1., 1.)))
+        if self.input_scale is None:
+            return super().recognizer_view(image, batch)
+        if batch.view is None:
+            batch.view = self._make_view(batch)
+        view = batch.view
+        bottom, right = view.batch_shape
+        resized = []
+        for one, old, new in zip(image, batch.sizes, view.sizes):
+            one = F.interpolate(one[None, :, :old[0], :old[1]], size=new, mode='bilinear', align_corners=False)
+            resized.append(F.pad(one, (0, right - new[1], 0, bottom - new[0])))
+        return self.recognizer_input(torch.cat(resized), view.sizes), view.data_samples
+
+    def recognize(self, image: Tensor, batch: Batch) -> List:
+        predicted = super().recognize(image, batch)
+        if batch.view is None:
+            return predicted
+        for sample, other in zip(batch.data_samples, predicted):
+            sample.set_data({key: value for key, value in other.items() if key.startswith('pred_')})
+        return batch.data_samples
+
+    def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
+        # boxes, predicted and annotated, are at the original size, even if the pipeline has resized the image
+        height, width = sample.ori_shape
+        return super().draw(visualizer, cv2.resize(image, (width, height)), sample, **kwargs)
+
+    def _make_view(self, batch: Batch) -> _View:
+        """What does not depend on the image: once for the losses on ``sr``, ``hr`` and their mixture."""
+        host = self.recognizer.data_preprocessor
+        sizes = [rescale_size(size[::-1], tuple(self.input_scale))[::-1] for size in batch.sizes]
+
+        def padded(size: Tuple[int, int]) -> Tuple[int, int]:
+            return tuple(-(-side // host.pad_size_divisor) * host.pad_size_divisor for side in size)
+
+        batch_shape = padded([max(sides) for sides in zip(*sizes)])
+        samples = batch.data_samples
+        if samples is not None:
+            samples = [_resize_sample(*each) for each in zip(samples, batch.sizes, sizes)]
+            for sample, size in zip(samples, sizes):
+                sample.set_metainfo(dict(batch_input_shape=batch_shape, pad_shape=padded(size)))
+            if self.training and host.pad_mask:
+                host.pad_gt_masks(samples)
+            if self.training and host.pad_seg:
+                host.pad_gt_sem_seg(samples)
+        return _View(sizes, batch_shape, samples)
+
+
+def _resize_sample(sample, old: Tuple[int, int], new: Tuple[int, int]):
+    """A copy of a sample whose image of height and width ``old`` has been resized to ``new``."""
+    factor = new[1] / old[1], new[0] / old[0]
+    sample = copy_sample(sample)
+    before = sample.scale_factor
+    sample.set_metainfo(dict(img_shape=new, scale_factor=(before[0] * factor[0], before[1] * factor[1])))
+    for name in ('gt_instances', 'ignored_instances', 'proposals'):
+        if name in sample:
+            _resize_instances(sample.get(name), factor, new)
+    if 'gt_sem_seg' in sample:
+        labels = sample.gt_sem_seg.sem_seg  # a head may want it smaller than the image
+        size = [round(side * by) for side, by in zip(labels.shape[-2:], factor[::-1])]
+        sample.gt_sem_seg = type(sample.gt_sem_seg)(
+            metainfo=sample.gt_sem_seg.metainfo, sem_seg=F.interpolate(labels[None].float(), size)[0].to(labels))
+    return sample
+
+
+def _resize_instances(instances: InstanceData, factor: Tuple[float, float], size: Tuple[int, int]) -> None:
+    if 'bboxes' in instances:
+        boxes = instances.bboxes
+        if isinstance(boxes, Tensor):
+            instances.bboxes = boxes * boxes.new_tensor(factor * 2)
+        else:
+            instances.bboxes = boxes.clone()
+            instances.bboxes.rescale_(factor)
+    if 'masks' in instances:
+        instances.masks = instances.masks.resize(size)
