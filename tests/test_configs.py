@@ -1,0 +1,185 @@
+"""Every shipped config: it is thin, it loads, its model is built, and one iteration updates what its phases say."""
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from sr4ir_mm.registry import MODELS
+from sr4ir_mm.utils.config_check import _check_keys
+
+ROOT = Path(__file__).parents[1]
+METHODS = sorted(folder for folder in (ROOT / 'configs').iterdir() if folder.is_dir() and folder.name != '_base_')
+CONFIGS = sorted(path for folder in METHODS for path in folder.glob('*.py'))
+RESTORERS = sorted((ROOT / 'configs/_base_/restorers').glob('*.py'))
+SIDE = 64  # the smallest image that windows of 8 pixels allow at ×8
+SMALL = {
+    'mmagic.EDSRNet': dict(num_blocks=1, mid_channels=8),
+    'mmagic.SwinIRNet': dict(depths=[1], num_heads=[2], embed_dim=8),
+}
+
+
+STEPPED = set()  # what differs between configs that a step could show: each combination is trained once
+
+
+def name_of(path):
+    return path.relative_to(ROOT / 'configs').with_suffix('').as_posix()
+
+
+def without_downloads(node):
+    """The config without the weights it starts from."""
+    if isinstance(node, dict):
+        return type(node)({
+            key: without_downloads(value)
+            for key, value in node.items() if key != 'init_cfg' or 'Pretrained' not in str(value)
+        })
+    if isinstance(node, (list, tuple)):
+        return type(node)(without_downloads(value) for value in node)
+    return node
+
+
+def seg_sample():
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+    labels = torch.randint(0, 2, (1, SIDE, SIDE))
+    return SegDataSample(gt_sem_seg=PixelData(data=labels))
+
+
+def det_sample():
+    from mmdet.structures import DetDataSample
+    from mmdet.structures.bbox import HorizontalBoxes
+    from mmdet.structures.mask import BitmapMasks
+    from mmengine.structures import InstanceData
+    boxes = torch.tensor([[4., 4., 40., 40.], [20., 8., 60., 56.]])
+    masks = np.zeros((2, SIDE, SIDE), np.uint8)
+    masks[:, 20:40, 20:40] = 1
+    return DetDataSample(
+        gt_instances=InstanceData(
+            bboxes=HorizontalBoxes(boxes), labels=torch.tensor([0, 1]), masks=BitmapMasks(masks, SIDE, SIDE)),
+        ignored_instances=InstanceData(bboxes=HorizontalBoxes(torch.zeros(0, 4)), labels=torch.zeros(0).long()))
+
+
+def cls_sample():
+    from mmpretrain.structures import DataSample
+    return DataSample().set_gt_label(torch.randint(0, 2, (1, )))
+
+
+SAMPLES = dict(mmseg=seg_sample, mmdet=det_sample, mmpretrain=cls_sample)
+
+
+def make_batch(cfg):
+    """A batch of two images as the config's dataloader would bring it, of random content."""
+    samples = []
+    for index in range(2):
+        sample = SAMPLES[cfg.default_scope]()
+        sample.set_metainfo(
+            dict(img_path=f'{index}.png', ori_shape=(SIDE, SIDE), img_shape=(SIDE, SIDE), scale_factor=(1., 1.)))
+        samples.append(sample)
+    image = torch.randint(0, 256, (2, 3, SIDE, SIDE), dtype=torch.uint8)
+    batch = dict(inputs=list(image), data_samples=samples, cqmix_grid=[torch.eye(8), 1 - torch.eye(8)])
+    if cfg.model.get('restorer') and not cfg.model.get('degradation'):
+        scale = cfg.model.scale
+        batch['lr'] = list(image[..., ::scale, ::scale])
+    return batch
+
+
+def reduced(cfg, work_dir):
+    """The config with a small restorer, for one iteration, without pictures, checkpoints and validation."""
+    cfg.model = without_downloads(cfg.model)
+    if cfg.model.get('restorer'):
+        cfg.model.restorer.update(SMALL.get(cfg.model.restorer.type, {}))
+    for phase in cfg.train_cfg.phases:
+        for loss in phase.losses.values():
+            if isinstance(loss, dict):
+                loss.pop('begin', None)
+    if 'max_iters' in cfg.train_cfg:
+        cfg.train_cfg.max_iters = 1
+    else:
+        cfg.train_cfg.max_epochs = 1
+    cfg.default_hooks.update(checkpoint=None, sampler_seed=None)
+    cfg.visualizer = dict(type='mmengine.Visualizer', vis_backends=[])
+    for key in ('val_dataloader', 'val_cfg', 'val_evaluator', 'test_dataloader', 'test_cfg', 'test_evaluator'):
+        cfg[key] = None
+    cfg.work_dir = str(work_dir)
+    cfg.log_level = 'ERROR'
+    return cfg
+
+
+def state_of(model):
+    return {name: copy.deepcopy(part.state_dict()) for name, part in model.parts.items()}
+
+
+@pytest.fixture
+def quick_runner(monkeypatch):
+    """The runner without writing down the config and the environment, which takes longer than the rest of it."""
+    monkeypatch.setattr(Config, 'pretty_text', '')
+    monkeypatch.setattr(Runner, '_log_env', lambda *args: None)
+    monkeypatch.setattr(Runner, 'dump_config', lambda *args: None)
+    # the training starts from these weights, not from new ones
+    monkeypatch.setattr(Runner, '_init_model_weights', lambda *args: None)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name_of)
+def test_config(path, tmp_path, quick_runner):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 12, f'{path.name} has {len(lines)} lines; a config says only what differs, in 12 or fewer'
+
+    cfg = Config.fromfile(path)
+    _check_keys(cfg, ())
+    # a protocol is in the file's name: the config has to be what it says
+    if 'protocols' in cfg:
+        assert cfg.train_cfg.phases == cfg.protocols[path.name.split('_')[0]].phases
+
+    torch.manual_seed(0)
+    cfg = reduced(cfg, tmp_path)
+    init_default_scope(cfg.default_scope)
+    batch = make_batch(cfg)
+    runner = Runner.from_cfg(cfg)
+    runner._train_dataloader = DataLoader([0], collate_fn=lambda _: batch)
+    restorer = cfg.model.get('restorer') or {}
+    combination = (cfg.default_scope, str(runner.train_loop.phases), restorer.get('type'), cfg.model.scale)
+    if combination in STEPPED:
+        runner.build_optim_wrapper(cfg.optim_wrapper)
+        return
+    STEPPED.add(combination)
+    before = state_of(runner.model)
+    runner.train()
+    assert runner.iter == 1
+    updated = {part for phase in runner.train_loop.phases for part in phase.update}
+    for name, part in state_of(runner.model).items():
+        moved = [key for key, value in part.items() if not torch.equal(value, before[name][key])]
+        assert bool(moved) == (name in updated), f'{name} is updated: {name in updated}; what moved: {moved[:3]}'
+
+
+@pytest.mark.parametrize('path', RESTORERS, ids=lambda path: path.stem)
+def test_restorer_at_its_size(path):
+    """Building the cascade compares the factor of each shipped restorer with its scale."""
+    restoration = Config.fromfile(path).restoration
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        model = MODELS.build(dict(restoration, type='sr4ir_mm.CascadeSegmentor', recognizer=None,
+                                  data_preprocessor=dict(type='mmseg.SegDataPreProcessor')))
+    assert path.stem.endswith(f'_x{model.scale}')
+
+
+@pytest.mark.parametrize('folder', METHODS, ids=lambda folder: folder.name)
+def test_method_folder(folder):
+    """Its README lists each config, its metafile each one too, by a path that exists."""
+    readme = (folder / 'README.md').read_text()
+    assert '```' in readme and '## Citation' in readme
+    models = yaml.safe_load((folder / 'metafile.yml').read_text())['Models']
+    listed = [model['Config'] for model in models]
+    assert len({model['Name'] for model in models}) == len(models)
+    assert sorted(listed) == [path.relative_to(ROOT).as_posix() for path in sorted(folder.glob('*.py'))]
+    for path in folder.glob('*.py'):
+        assert path.name in readme, f'{path.name} is not in {folder.name}/README.md'
+
+
+def test_model_index():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    assert sorted(index['Import']) == [f'configs/{folder.name}/metafile.yml' for folder in METHODS]

@@ -1,0 +1,211 @@
+import csv
+import importlib.util
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols
+from sr4ir_mm.utils.report import main_metric, summarize
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / 'configs/demo/sr4ir_unet_edsr_x4_demo.py'
+spec = importlib.util.spec_from_file_location('compare', ROOT / 'tools/compare.py')
+compare = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(compare)
+
+
+@pytest.fixture
+def demo():
+    return Config.fromfile(DEMO)
+
+
+@pytest.fixture
+def protocols(demo):
+    return load_protocols(compare.PROTOCOLS, demo)
+
+
+def test_order(protocols):
+    assert in_order(['s2t', 'l2t', 'sr'], protocols) == ['sr', 's2t', 'l2t']
+    assert in_order(['t2s', 'sr4ir', 'h2t'], protocols) == ['h2t', 't2s', 'sr4ir']
+    with pytest.raises(ConfigError, match="--protocols is 'sr4r'; allowed: 'h2t', .* Did you mean 'sr4ir'"):
+        in_order(['sr4r'], protocols)
+
+
+@pytest.mark.parametrize('name', ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'])
+def test_a_protocol_is_what_its_shipped_config_says(name):
+    cfg = Config.fromfile(ROOT / 'configs/sr4ir/deeplabv3_edsr_x4_voc.py')
+    before = cfg.to_dict()
+    special = dict(
+        sr4ir='sr4ir/deeplabv3_edsr_x4_voc', h2t='baselines/h2t_deeplabv3_voc', l2t='baselines/l2t_deeplabv3_x4_voc')
+    shipped = special.get(name, f'baselines/{name}_deeplabv3_edsr_x4_voc')
+    shipped = Config.fromfile(ROOT / 'configs' / f'{shipped}.py')
+    checkpoints = dict(
+        restorer='work_dirs/sr_deeplabv3_edsr_x4_voc/epoch_100.pth',
+        recognizer='work_dirs/h2t_deeplabv3_voc/epoch_100.pth')
+    made = apply_protocol(cfg, load_protocols(compare.PROTOCOLS, cfg)[name], checkpoints)
+    assert cfg.to_dict() == before
+
+    def meaning(config):
+        model = {key: value for key, value in config.model.items() if value is not None}
+        if name == 'h2t':
+            del model['scale']  # without restorer it means nothing
+        optim = {key: value for key, value in config.optim_wrapper.items() if value is not None}
+        return model, optim, config.train_cfg, config.param_scheduler, config.val_evaluator, config.test_evaluator
+
+    assert meaning(made) == meaning(shipped)
+
+
+def test_a_protocol_without_recognizer_needs_a_metric_of_images(demo, protocols):
+    demo.val_evaluator = dict(type='IoUMetric')
+    with pytest.raises(ConfigError, match=r"val_evaluator has no metric of restored images.*sr4ir_mm\.PSNR"):
+        apply_protocol(demo, protocols['sr'], {})
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Four images with two classes, as --cfg-options."""
+    root = tmp_path / 'VOC2012'
+    rng = np.random.default_rng(0)
+    for folder in ('JPEGImages', 'SegmentationClass', 'ImageSets/Segmentation'):
+        (root / folder).mkdir(parents=True)
+    for index in range(4):
+        labels = np.zeros((32, 32), np.uint8)
+        labels[8:24, 4 + 4 * index:20] = 1
+        image = (labels[..., None] * 120 + rng.integers(0, 80, (32, 32, 3))).astype(np.uint8)
+        cv2.imwrite(str(root / f'JPEGImages/{index}.jpg'), image)
+        cv2.imwrite(str(root / f'SegmentationClass/{index}.png'), labels)
+    for split in ('train', 'val'):
+        (root / f'ImageSets/Segmentation/{split}.txt').write_text('0\n1\n2\n3\n')
+    options = ['train_cfg.max_epochs=2', 'train_dataloader.batch_size=2', 'model.recognizer.backbone.base_channels=4',
+               'model.recognizer.backbone.stem_channels=4', 'model.recognizer.decode_head.in_channels=32']
+    for name in ('train', 'val', 'test'):
+        options += [f'{name}_dataloader.dataset.data_root={root}', f'{name}_dataloader.num_workers=0',
+                    f'{name}_dataloader.persistent_workers=False']
+    return options
+
+
+@pytest.fixture
+def run(data, tmp_path):
+    """The command with these options."""
+
+    def main(*arguments, extra=()):
+        compare.main([str(DEMO), '--work-dir', str(tmp_path / 'out'), *arguments, '--cfg-options', *data, *extra])
+        return tmp_path / 'out'
+
+    return main
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Runs that take no time: each records a result, and what was started is listed."""
+    calls, broken = [], set()
+
+    def execute(run, progress, script, *arguments):
+        calls.append((run.protocol, run.seed, script))
+        progress.update()
+        if (run.protocol, run.seed) in broken:
+            raise compare.RunFailed(f'{run.name} failed: as planned')
+        (run.folder / 'train').mkdir(exist_ok=True)
+        (run.folder / 'train/last_checkpoint').write_text('/elsewhere/epoch_2.pth')
+        cfg = Config.fromfile(run.config)
+        metrics = dict(PSNR='inf' if run.protocol == 'h2t' else 20. + run.seed)
+        if cfg.model.recognizer is not None:
+            metrics.update(aAcc=90., mIoU=len(run.protocol) * 10. + 2 * run.seed)
+        compare.write_json(
+            run.record, dict(metrics=metrics, finished=True, seconds=5., peak_memory=100., memory_kind='RSS'))
+
+    monkeypatch.setattr(compare, 'execute', execute)
+    calls = type('Calls', (list, ), dict(broken=broken))(calls)
+    return calls
+
+
+def test_runs_in_order_and_the_table(run, calls, capsys):
+    out = run('--protocols', 's2t', 'h2t', '--seeds', '0', '1')
+    assert calls == [(name, seed, 'train.py') for seed in (0, 1) for name in ('sr', 's2t', 'h2t')]
+    assert 'Also run, because others start from it: sr.' in capsys.readouterr().out
+    assert (out / 'table.md').read_text().splitlines() == [
+        '| protocol | mIoU | PSNR | seconds | peak memory (RSS, MiB) | seeds |', '|---|---|---|---|---|---|',
+        '| H→T | 31.00 ± 1.41 | ∞ | 5.00 ± 0.00 | 100.00 ± 0.00 | 0, 1 |',
+        '| SR | – | 20.50 ± 0.71 | 5.00 ± 0.00 | 100.00 ± 0.00 | 0, 1 |',
+        '| S→T | 31.00 ± 1.41 | 20.50 ± 0.71 | 5.00 ± 0.00 | 100.00 ± 0.00 | 0, 1 |'
+    ]
+    rows = list(csv.DictReader((out / 'table.csv').open()))
+    assert [row['protocol'] for row in rows] == ['h2t', 'sr', 's2t']
+    assert float(rows[2]['mIoU']) == 31 and float(rows[2]['mIoU deviation']) == pytest.approx(2**0.5)
+    assert rows[1]['mIoU'] == ''
+    assert cv2.imread(str(out / 'plot.png')).std() > 0
+    # each seed starts from its own run
+    for seed in (0, 1):
+        cfg = Config.fromfile(out / f's2t/seed_{seed}/config.py')
+        assert cfg.model.restorer.init_cfg.checkpoint == str(out / f'sr/seed_{seed}/train/epoch_2.pth')
+
+
+def test_finished_runs_are_kept(run, calls, capsys):
+    run('--protocols', 'l2t')
+    run('--protocols', 'l2t', 'h2t')
+    assert calls == [('l2t', 0, 'train.py'), ('h2t', 0, 'train.py')]
+    assert 'Finished before: 1 of 2 runs.' in capsys.readouterr().out
+
+
+def test_another_config_is_refused(run, calls):
+    out = run('--protocols', 'l2t')
+    with pytest.raises(ConfigError, match=r'l2t seed 0 with another config \(train_cfg\.max_epochs differs\)'):
+        run('--protocols', 'l2t', extra=['train_cfg.max_epochs=3'])
+    assert json.loads((out / 'l2t/seed_0/result.json').read_text())['metrics']['mIoU'] == 30
+
+
+def test_a_failure_stops_only_what_depends_on_it(run, calls):
+    calls.broken.add(('sr', 0))
+    with pytest.raises(SystemExit, match='sr seed 0 failed: as planned\nerror: s2t seed 0 was left out.*from sr seed 0'):
+        run('--protocols', 's2t', 'l2t')
+    calls.broken.clear()
+    out = run('--protocols', 's2t', 'l2t')
+    assert [name for name, *_ in calls] == ['sr', 'l2t', 'sr', 's2t']
+    assert '| S→T | 30.00 |' in (out / 'table.md').read_text()
+
+
+def test_mistakes_are_told_before_anything_runs(run, calls, tmp_path):
+    with pytest.raises(ConfigError, match="--protocols is 'x'"):
+        run('--protocols', 'x')
+    with pytest.raises(ConfigError, match="CONFIG is 'nowhere.py', which does not exist"):
+        compare.main(['nowhere.py'])
+    with pytest.raises(ConfigError, match=r'train_dataloader\.dataset\.data_root'):
+        run(extra=['train_dataloader.dataset.data_root=nowhere'])
+    assert calls == [] and not (tmp_path / 'out').exists()
+
+
+def test_the_metric_can_be_chosen():
+    results = [dict(metrics=dict(aAcc=1., mIoU=2., PSNR=3.), protocol='l2t', seed=0, seconds=1, peak_memory=1,
+                    memory_kind='GPU')]
+    assert main_metric(results) == 'mIoU' and main_metric(results, 'aAcc') == 'aAcc'
+    assert list(summarize(results, ['l2t'], 'aAcc')[0]) == ['protocol', 'seeds', 'aAcc', 'PSNR', 'seconds',
+                                                            'peak memory (GPU, MiB)']
+    with pytest.raises(ConfigError, match="--metric is 'mAP'; allowed: 'aAcc', 'mIoU', 'PSNR'"):
+        main_metric(results, 'mAP')
+
+
+def test_an_unfinished_run_resumes(run):
+    """A real one: the second process goes on from the first epoch of the first process."""
+    out = run('--protocols', 'l2t')
+    folder = out / 'l2t/seed_0'
+    first = json.loads((folder / 'result.json').read_text())
+    assert {'mIoU', 'PSNR'} <= set(first['metrics'])
+    assert first['memory_kind'] in ('RSS', 'GPU') and first['peak_memory'] > 0 and first['seconds'] > 0
+    # as if it had been stopped in its second epoch
+    for name in ('result.json', 'record.json', 'train/epoch_2.pth'):
+        (folder / name).unlink()
+    (folder / 'train/last_checkpoint').write_text(str(folder / 'train/epoch_1.pth'))
+    run('--protocols', 'l2t')
+    again = json.loads((folder / 'result.json').read_text())
+    log = (folder / 'output.txt').read_text().split('Epoch(val)')[-2]
+    assert 'resumed epoch: 1, iter: 2' in log and 'Epoch(train) [1]' not in log.replace('  ', ' ')
+    assert set(again['metrics']) == set(first['metrics'])
+    # the seconds of the first epoch are counted
+    earlier = torch.load(folder / 'train/epoch_1.pth')['run_record']['seconds']
+    assert again['seconds'] > earlier > 0

@@ -1,0 +1,260 @@
+"""Compare SR4IR with its baselines: ``python tools/compare.py CONFIG --protocols h2t l2t s2t sr4ir --seeds 0 1``.
+
+CONFIG is a config of SR4IR; those of the other protocols are made from it by configs/_base_/protocols.py. Each run is a
+process of its own. The same command continues where it was stopped: a run is finished when its result.json is there, and
+one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv and plot.png.
+"""
+import argparse
+import json
+import os
+import pprint
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+
+from sr4ir_mm.engine.record import write_json
+from sr4ir_mm.utils import ConfigError, check_config, load_config
+from sr4ir_mm.utils.config_check import RUNNER_KEYS
+from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols
+from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
+
+ROOT = Path(__file__).resolve().parents[1]
+PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Compare SR4IR with its baselines')
+    parser.add_argument('config', help='path of a config of SR4IR')
+    parser.add_argument(
+        '--protocols', nargs='+', default=['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'], metavar='NAME',
+        help='what to compare: rows of configs/_base_/protocols.py, or sr4ir; default: %(default)s')
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed')
+    parser.add_argument('--metric', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
+    parser.add_argument('--work-dir', help='folder of all runs; default: work_dirs/compare_<name of the config>')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+    return parser.parse_args(argv)
+
+
+class RunFailed(RuntimeError):
+    """What a run said last before it ended with an error."""
+
+
+class Run:
+    """One protocol with one seed, in a folder of its own."""
+
+    def __init__(self, work_dir: Path, protocol: str, seed: int) -> None:
+        self.protocol = protocol
+        self.seed = seed
+        self.name = f'{protocol} seed {seed}'
+        self.folder = work_dir / protocol / f'seed_{seed}'
+        self.config = self.folder / 'config.py'
+        self.record = self.folder / 'record.json'
+        self.log = self.folder / 'output.txt'
+
+    @property
+    def result(self) -> dict:
+        """What a finished run has written, else nothing."""
+        path = self.folder / 'result.json'
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    @property
+    def checkpoint(self) -> str:
+        """Path of the latest checkpoint, or an empty string."""
+        latest = self.folder / 'train' / 'last_checkpoint'
+        return str(latest.parent / Path(latest.read_text().strip()).name) if latest.exists() else ''
+
+    def progress(self) -> dict:
+        return json.loads(self.record.read_text()) if self.record.exists() else {}
+
+    def prepare(self, cfg: Config) -> None:
+        """Write the config down; refuse a folder that has begun with another one."""
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='sr4ir_mm.RunRecordHook', out_file=str(self.record))]
+        # not Config.dump, which takes seconds to make it pretty; variables of the files that it came from are left out
+        text = ''.join(f'{key} = {pprint.pformat(value, width=119, sort_dicts=False)}\n'
+                       for key, value in cfg.to_dict().items() if key in RUNNER_KEYS)
+        if self.config.exists() and (self.result or self.checkpoint):
+            key = _difference(Config.fromfile(self.config), cfg)
+            if key:
+                raise ConfigError(f'The work dir has a run of {self.name} with another config ({key} differs); '
+                                  f'choose another --work-dir or delete {self.folder}.')
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(text)
+
+    def finish(self, config: str) -> None:
+        """Make the result of what the training has recorded."""
+        record = self.progress()
+        write_json(
+            self.folder / 'result.json',
+            dict(
+                config=config,
+                protocol=self.protocol,
+                seed=self.seed,
+                **{key: record[key] for key in ('metrics', 'seconds', 'peak_memory', 'memory_kind')}))
+
+
+def _difference(old: Config, new: Config) -> str:
+    """The first key, as a path with dots, at which a config that was written is another one."""
+
+    def walk(old, new, key):
+        if isinstance(old, dict) and isinstance(new, dict):
+            for name in {**old, **new}:
+                if old.get(name) != new.get(name):
+                    return walk(old.get(name), new.get(name), [*key, name])
+        return '.'.join(key)
+
+    return walk(*({key: config.get(key) for key in RUNNER_KEYS} for config in (old, new)), [])
+
+
+class Progress:
+    """One line about the present run and the time that everything takes."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self.total = total
+        self.done = done
+        self._times = []
+        self._live = sys.stdout.isatty()
+        self._printed = 0.
+
+    def start(self, run: Run) -> None:
+        self._run = run
+        self._started = time.monotonic()
+        self._first = run.progress().get('iter', 0)
+        self._show(f'{run.name} starts')
+
+    def update(self) -> None:
+        if time.monotonic() - self._printed < (1 if self._live else 30):
+            return
+        record = self._run.progress()
+        done, total = record.get('iter', 0), record.get('max_iters', 0)
+        text = f'{self._run.name}: iteration {done}/{total or "?"}'
+        elapsed = time.monotonic() - self._started
+        if done > self._first:
+            here = elapsed * (total - done) / (done - self._first)
+            mean = sum(self._times) / len(self._times) if self._times else elapsed + here
+            text += f', {_clock(here)} left; all: {_clock(here + mean * (self.total - self.done - 1))} left'
+        self._show(text, live=True)
+
+    def end(self, state: str) -> None:
+        elapsed = time.monotonic() - self._started
+        self._times.append(elapsed)
+        self.done += 1
+        left = sum(self._times) / len(self._times) * (self.total - self.done)
+        self._show(f'{self._run.name} {state} after {_clock(elapsed)}; all: {_clock(left)} left')
+
+    def _show(self, text: str, live: bool = False) -> None:
+        self._printed = time.monotonic()
+        number = self.done if 'after' in text else self.done + 1
+        text = f'[{number}/{self.total}] {text}'
+        print(f'\r\033[K{text}' if self._live else text, end='' if live and self._live else '\n', flush=True)
+
+
+def _clock(seconds: float) -> str:
+    return f'{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}'
+
+
+def execute(run: Run, progress: Progress, script: str, *arguments: str) -> None:
+    """Run one of the tools as a process of its own, its output in the run's log.
+
+    Raises:
+        RunFailed: It ended with an error.
+    """
+    command = [sys.executable, str(ROOT / 'tools' / script), *arguments]
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]))
+    with run.log.open('a') as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=env)
+        try:
+            while process.poll() is None:
+                time.sleep(0.2)
+                progress.update()
+        finally:
+            # what is stopped here must not go on there
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if process.returncode:
+        lines = run.log.read_text(errors='replace').strip().splitlines()
+        raise RunFailed(f'{run.name} failed: {lines[-1] if lines else "no output"} (all of it: {run.log})')
+
+
+def train_and_test(run: Run, progress: Progress) -> None:
+    """Train a run, or go on with it; where its training ended without a validation, test it."""
+    work_dir = ['--work-dir', str(run.folder / 'train')]
+    if not run.progress().get('finished'):
+        execute(run, progress, 'train.py', str(run.config), *work_dir, '--seed', str(run.seed), '--resume')
+    if 'metrics' not in run.progress():
+        execute(run, progress, 'test.py', str(run.config), run.checkpoint, *work_dir)
+
+
+def report(runs, order, protocols, metric, config: str, work_dir: Path) -> None:
+    """Write and print the table, and draw the plot."""
+    results = [run.result for run in runs if run.result]
+    if not results:
+        return
+    metric = main_metric(results, metric)
+    rows = summarize(results, [name for name in protocols if name in order], metric)
+    titles = {name: row.title for name, row in protocols.items()}
+    table = markdown(rows, titles)
+    (work_dir / 'table.md').write_text(table)
+    write_csv(rows, work_dir / 'table.csv')
+    plot(rows, titles, metric, Path(config).stem, work_dir / 'plot.png')
+    print(f'\n{table}\nWritten to {work_dir}: table.md, table.csv, plot.png', flush=True)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg, args.cfg_options)
+    work_dir = Path(args.work_dir or f'work_dirs/compare_{Path(args.config).stem}').absolute()
+    cfg.pop('work_dir')  # each run gets its own
+    protocols = load_protocols(PROTOCOLS, cfg)
+    order = in_order(args.protocols, protocols)
+    added = [name for name in order if name not in args.protocols]
+    if added:
+        print(f'Also run, because others start from it: {", ".join(added)}.', flush=True)
+
+    runs = {(name, seed): Run(work_dir, name, seed) for seed in dict.fromkeys(args.seeds) for name in order}
+    finished = sum(bool(run.result) for run in runs.values())
+    if finished:
+        print(f'Finished before: {finished} of {len(runs)} runs.', flush=True)
+    progress = Progress(len(runs), finished)
+    failures = []
+    for (name, seed), run in runs.items():
+        sources = {part: runs[source, seed] for part, source in protocols[name].get('start', {}).items()}
+        missing = [source.name for source in sources.values() if not source.result]
+        if missing:
+            failures.append(f'{run.name} was left out: it starts from {", ".join(missing)}')
+            continue
+        checkpoints = {part: source.checkpoint for part, source in sources.items()}
+        run.prepare(apply_protocol(cfg, protocols[name], checkpoints))
+        if run.result:
+            continue
+        progress.start(run)
+        try:
+            train_and_test(run, progress)
+            run.finish(args.config)
+            progress.end('finished')
+        except RunFailed as error:
+            failures.append(str(error))
+            progress.end('failed')
+    report(runs.values(), order, protocols, args.metric, args.config, work_dir)
+    if failures:
+        raise SystemExit('\n'.join(f'error: {failure}' for failure in failures))
+
+
+def _stop(*_) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == '__main__':
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        main()
+    except ConfigError as error:
+        raise SystemExit(f'error: {error}')
+    except KeyboardInterrupt:
+        raise SystemExit('\nStopped; the same command continues from here.')
