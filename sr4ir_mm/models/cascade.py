@@ -95,9 +95,17 @@ class Cascade(BaseModel):
         if self.restorer is None:
             return
         mode, size = self.restorer.training, max(16, getattr(self.restorer, 'window_size', 0))
-        with torch.no_grad():
-            out = self.restorer.eval()(torch.zeros(1, 3, size, size))
+        try:
+            with torch.no_grad():
+                out = self.restorer.eval()(torch.zeros(1, 3, size, size))
+        except Exception as error:
+            raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) cannot restore one batch of images; '
+                              'allowed: networks from (N, 3, h, w) to (N, 3, s·h, s·w), for RGB, without further inputs '
+                              f'({type(error).__name__}: {error}).') from error
         self.restorer.train(mode)
+        if not isinstance(out, Tensor) or out.shape[:2] != (1, 3):
+            raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) does not return RGB images; '
+                              'allowed: networks from (N, 3, h, w) to (N, 3, s·h, s·w).')
         if out.shape[-1] != self.scale * size:
             raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) enlarges by {out.shape[-1] / size:g}, '
                               f'but model.scale is {self.scale}; both must be the same.')

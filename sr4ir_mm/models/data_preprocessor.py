@@ -6,6 +6,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
 from sr4ir_mm.registry import MODELS
+from sr4ir_mm.utils import ConfigError
 
 from .padding import pad_to_size
 
@@ -23,6 +24,10 @@ class RecognizerInput(nn.Module):
 
     def __init__(self, preprocessor: BaseDataPreprocessor) -> None:
         super().__init__()
+        if not hasattr(preprocessor, '_enable_normalize'):
+            raise ConfigError(f'model.recognizer.data_preprocessor is a {type(preprocessor).__name__}, which does not say '
+                              'how images are normalized; allowed are those for images, for example '
+                              'SegDataPreProcessor, DetDataPreprocessor or ClsDataPreprocessor.')
         self.to_bgr = not any(getattr(preprocessor, flag, False) for flag in _CHANNEL_FLAGS)
         normalize = getattr(preprocessor, '_enable_normalize', False)
         mean = preprocessor.mean if normalize else torch.zeros(3, 1, 1)

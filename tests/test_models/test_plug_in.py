@@ -5,7 +5,9 @@ The recognizers come from the configs that the libraries ship, narrower or with 
 import pytest
 from mmengine.hub import get_config
 
-from .one_iteration import MEAN_STD, NUM_CLASSES, build, check_one_iteration, cls_batch, det_batch, seg_batch
+from sr4ir_mm.utils import ConfigError
+
+from .one_iteration import EDSR, MEAN_STD, NUM_CLASSES, build, check_one_iteration, cls_batch, det_batch, seg_batch
 
 
 def without_downloads(node):
@@ -86,7 +88,7 @@ CLASSIFIERS = dict(
     vit=('vit-base-p16.py', dict(backbone__arch='deit-tiny', backbone__img_size=64, head__in_channels=192)),
     swin=('swin_transformer/tiny_224.py',
           dict(
-              backbone__arch=dict(embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8]),
+              backbone__arch=dict(_delete_=True, embed_dims=24, depths=[1, 1, 1, 1], num_heads=[1, 2, 4, 8]),
               backbone__img_size=64,
               backbone__pad_small_map=True,
               head__in_channels=192)))
@@ -152,14 +154,36 @@ RESTORERS = dict(
                    heads=[1, 1, 1, 1])))
 
 
+RESNET = dict(
+    type='ImageClassifier',
+    data_preprocessor=dict(MEAN_STD, to_rgb=True),
+    backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', in_channels=64, num_classes=NUM_CLASSES))
+
+
 @pytest.mark.parametrize('name', RESTORERS)
 def test_restorers(name):
     scale, restorer = RESTORERS[name]
     restorer = dict(restorer, type='mmagic.' + restorer['type'])
-    recognizer = dict(
-        type='ImageClassifier',
-        data_preprocessor=dict(MEAN_STD, to_rgb=True),
-        backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8),
-        neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', in_channels=64, num_classes=NUM_CLASSES))
-    check_one_iteration(build('Classifier', recognizer, restorer, scale), cls_batch())
+    check_one_iteration(build('Classifier', RESNET, restorer, scale), cls_batch())
+
+
+@pytest.mark.parametrize('restorer', [
+    dict(type='mmagic.BasicVSRNet', mid_channels=8, num_blocks=1),
+    dict(
+        type='mmagic.LIIFEDSRNet', encoder=EDSR, imnet=dict(type='mmagic.MLPRefiner', in_dim=8, out_dim=3, hidden_list=[8])),
+])
+def test_what_is_no_restorer_of_single_images_is_refused(restorer):
+    with pytest.raises(ConfigError, match='model.restorer .* cannot restore one batch of images; allowed: networks'):
+        build('Classifier', RESNET, restorer)
+
+
+def test_a_recognizer_that_does_not_say_how_it_normalizes_is_refused():
+    semi = dict(
+        type='MultiBranchDataPreprocessor',
+        data_preprocessor=dict(type='DetDataPreprocessor', mean=MEAN_STD['mean'], std=MEAN_STD['std']))
+    recognizer = shipped('mmdet::' + DETECTORS['fcos'][0], **SLIM_HEAD)
+    recognizer.data_preprocessor = semi
+    with pytest.raises(ConfigError, match='is a MultiBranchDataPreprocessor, which does not say how'):
+        build('Detector', recognizer)
