@@ -131,7 +131,7 @@ class Progress:
             return
         record = self._run.progress()
         done, total = record.get('iter', 0), record.get('max_iters', 0)
-        text = f'{self._run.name}: iteration {done}/{total or "?"}'
+        text = f'{self._run.name}: ' + (f'iteration {done}/{total}' if total else 'loading')
         elapsed = time.monotonic() - self._started
         if done > self._first:
             here = elapsed * (total - done) / (done - self._first)
@@ -213,6 +213,8 @@ def main(argv=None) -> None:
     cfg.pop('work_dir')  # each run gets its own
     protocols = load_protocols(PROTOCOLS, cfg)
     order = in_order(args.protocols, protocols)
+    for name in order:  # a mistake shows before the first run, not hours later
+        apply_protocol(cfg, protocols[name], dict.fromkeys(protocols[name].get('start', {}), ''))
     added = [name for name in order if name not in args.protocols]
     if added:
         print(f'Also run, because others start from it: {", ".join(added)}.', flush=True)

@@ -177,6 +177,8 @@ def test_mistakes_are_told_before_anything_runs(run, calls, tmp_path):
         compare.main(['nowhere.py'])
     with pytest.raises(ConfigError, match=r'train_dataloader\.dataset\.data_root'):
         run(extra=['train_dataloader.dataset.data_root=nowhere'])
+    with pytest.raises(ConfigError, match='val_evaluator has no metric of restored images'):
+        run('--protocols', 'l2t', 'sr', extra=['val_evaluator.1.type=IoUMetric'])
     assert calls == [] and not (tmp_path / 'out').exists()
 
 
