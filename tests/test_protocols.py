@@ -22,7 +22,7 @@ def small():
     """The model of the demo, built anew at each call with what a config changes in it."""
 
     def build(**changes):
-        cfg = Config.fromfile(CONFIGS / 'demo/sr4ir_unet_edsr_x4_demo.py')
+        cfg = Config.fromfile(CONFIGS / 'demo/sr4ir_fpn_edsr_x4_demo.py')
         cfg.merge_from_dict(dict(model=changes))
         model = MODELS.build(cfg.model)
         model.init_weights()

@@ -30,7 +30,7 @@ run() {
 step 'demo data'
 "$PYTHON" tools/make_demo_data.py data/demo
 
-for name in l2t_unet_x4_demo sr4ir_unet_edsr_x4_demo; do
+for name in l2t_fpn_x4_demo sr4ir_fpn_edsr_x4_demo; do
   config=configs/demo/$name.py
   step "train $config"
   run "$out/$name-train.log" tools/train.py "$config" --work-dir "$out/$name" --seed 0 --resume
@@ -44,9 +44,9 @@ import json, pathlib, sys
 
 out = pathlib.Path(sys.argv[1])
 print('\n| method | mIoU | PSNR |\n|---|---|---|')
-for title, name in (('bilinear (L→T)', 'l2t_unet_x4_demo'), ('SR4IR', 'sr4ir_unet_edsr_x4_demo')):
+for title, name in (('bilinear (L→T)', 'l2t_fpn_x4_demo'), ('SR4IR', 'sr4ir_fpn_edsr_x4_demo')):
     newest = max((out / name / 'test').glob('*/*.json'))  # folders are named by the time
     metrics = json.loads(newest.read_text().splitlines()[-1])
     print(f"| {title} | {metrics['mIoU']:.1f} | {metrics['PSNR']:.2f} dB |")
-print(f"\nLR | SR | HR | prediction on SR | ground truth: {out / 'sr4ir_unet_edsr_x4_demo/pictures/overview.png'}")
+print(f"\nLR | SR | HR | prediction on SR | ground truth: {out / 'sr4ir_fpn_edsr_x4_demo/pictures/overview.png'}")
 EOF

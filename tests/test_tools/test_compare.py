@@ -14,7 +14,7 @@ from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols
 from sr4ir_mm.utils.report import main_metric, summarize
 
 ROOT = Path(__file__).parents[2]
-DEMO = ROOT / 'configs/demo/sr4ir_unet_edsr_x4_demo.py'
+DEMO = ROOT / 'configs/demo/sr4ir_fpn_edsr_x4_demo.py'
 spec = importlib.util.spec_from_file_location('compare', ROOT / 'tools/compare.py')
 compare = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(compare)

@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/unet_demo.py', '../_base_/restorers/bilinear_x4.py', '../_base_/datasets/demo_seg.py',
+    '../_base_/models/fpn_demo.py', '../_base_/restorers/bilinear_x4.py', '../_base_/datasets/demo_seg.py',
     '../_base_/schedules/demo.py', '../_base_/default_runtime.py'
 ]
 model = _base_.restoration
