@@ -15,6 +15,7 @@ step() { printf '\n== %s\n' "$*"; }
 run() {
   local log=$1
   shift
+  : >"$log"
   "$PYTHON" "$@" >"$log" 2>&1 &
   local pid=$! # stopped with this script, not left behind
   trap 'kill $pid 2>/dev/null || true' EXIT

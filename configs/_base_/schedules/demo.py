@@ -1,5 +1,5 @@
-# SR4IR in three minutes on a CPU: everything is trained from scratch, the first epoch without the TDP loss.
-max_epochs = 6
+# SR4IR in minutes on a CPU: everything is trained from scratch, the first epoch without the TDP loss.
+max_epochs = 4
 train_cfg = dict(
     type='sr4ir_mm.AlternatingTrainLoop',
     max_epochs=max_epochs,
