@@ -94,6 +94,8 @@ def reduced(cfg, work_dir):
     cfg.model = without_downloads(cfg.model)
     if cfg.model.get('restorer'):
         cfg.model.restorer.update(SMALL.get(cfg.model.restorer.type, {}))
+    if cfg.model.get('input_scale'):
+        cfg.model.input_scale = (SIDE, SIDE)  # what a detector would enlarge its input to
     for phase in cfg.train_cfg.phases:
         for loss in phase.losses.values():
             if isinstance(loss, dict):
