@@ -29,8 +29,9 @@ def main(argv=None) -> dict:
     check_file(args.checkpoint, 'CHECKPOINT')
     cfg.load_from = args.checkpoint
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='sr4ir_mm.WholeCheckpointHook')]
     if args.show_dir:
-        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir)]
+        cfg.custom_hooks.append(dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir))
     check_config(cfg, args.cfg_options)
     return Runner.from_cfg(cfg).test()
 

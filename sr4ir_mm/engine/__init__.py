@@ -1,4 +1,4 @@
-from .hooks import NonFiniteLossHook, PanelHook
+from .hooks import NonFiniteLossHook, PanelHook, WholeCheckpointHook
 from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
 from .optim_wrapper import CascadeOptimWrapper, CascadeOptimWrapperConstructor
 from .phase import Loss, Phase, build_phases, only_training
@@ -8,5 +8,5 @@ from .schedulers import CosineRestartLR, LinearRampLR
 __all__ = [
     'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor',
     'CosineRestartLR', 'LinearRampLR', 'Loss', 'NonFiniteLossHook', 'PanelHook', 'Phase', 'RunRecordHook',
-    'build_phases', 'only_training'
+    'WholeCheckpointHook', 'build_phases', 'only_training'
 ]

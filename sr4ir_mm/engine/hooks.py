@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from sr4ir_mm.registry import HOOKS
+from sr4ir_mm.utils import ConfigError
 
 
 def _image_paths(data_batch: dict) -> list:
@@ -30,6 +31,23 @@ class NonFiniteLossHook(Hook):
         raise FloatingPointError(f'{", ".join(bad)} in iteration {runner.iter + 1}, on the images '
                                  f'{_image_paths(data_batch)}; the training has stopped, and checkpoints written '
                                  f'before are good. Try a lower learning rate or optim_wrapper.<part>.clip_grad.')
+
+
+@HOOKS.register_module()
+class WholeCheckpointHook(Hook):
+    """Refuse to test a model that the checkpoint does not fill: MMEngine leaves the rest at random with a warning."""
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        found = checkpoint.get('state_dict', checkpoint)
+        bad = [
+            f'{name} ({"missing" if name not in found else f"{tuple(found[name].shape)}, not {tuple(value.shape)}"})'
+            for name, value in model.state_dict().items() if name not in found or found[name].shape != value.shape
+        ]
+        if bad:
+            raise ConfigError(f'The checkpoint {runner._load_from} does not fit the model of the config in {len(bad)} of '
+                              f'{len(model.state_dict())} tensors, the first are: {", ".join(bad[:3])}; '
+                              'test it with the config that it was trained with.')
 
 
 @HOOKS.register_module()

@@ -90,6 +90,16 @@ def test_a_checkpoint_that_is_not_there_is_named(train, tool, config_file):
         tool('test').main(['no.py', 'no.pth'])
 
 
+def test_a_checkpoint_of_another_model_is_refused(train, tool, config_file):
+    checkpoint = str(train('--cfg-options', 'train_cfg.max_epochs=1') / 'epoch_1.pth')
+    wider = ['--cfg-options', 'model.restorer.mid_channels=12']
+    with pytest.raises(ConfigError, match=r'does not fit .* restorer.conv_first.weight \(\(8, 3, 3, 3\), not \(12, 3, 3, 3\)\)'):
+        tool('test').main([config_file, checkpoint, *wider])
+    deeper = ['--cfg-options', 'model.restorer.num_blocks=2']
+    with pytest.raises(ConfigError, match=r'restorer.body.1.conv1.weight \(missing\)'):
+        tool('test').main([config_file, checkpoint, *deeper])
+
+
 def test_a_misspelt_key_in_the_file_is_told(tool, config_file):
     with open(config_file, 'a') as file:
         file.write('\nparam_schedular = dict()\n')
