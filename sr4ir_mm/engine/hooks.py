@@ -45,8 +45,8 @@ class WholeCheckpointHook(Hook):
             for name, value in model.state_dict().items() if name not in found or found[name].shape != value.shape
         ]
         if bad:
-            raise ConfigError(f'The checkpoint {runner._load_from} does not fit the model of the config in {len(bad)} of '
-                              f'{len(model.state_dict())} tensors, the first are: {", ".join(bad[:3])}; '
+            raise ConfigError(f'The checkpoint {runner._load_from} does not fit the model of the config in {len(bad)} '
+                              f'of {len(model.state_dict())} tensors, the first are: {", ".join(bad[:3])}; '
                               'test it with the config that it was trained with.')
 
 

@@ -129,7 +129,7 @@ class Cascade(BaseModel):
             self.restorer._is_init = True
         super().init_weights()
 
-    # ------------------------------------------------------------------------------------------------ from image to image
+    # ---------- from image to image
 
     def degrade(self, hr: Tensor) -> Tensor:
         """Make ``lr`` from ``hr``, padded to a multiple of the scale."""
@@ -159,7 +159,7 @@ class Cascade(BaseModel):
         """The samples of a batch with the recognizer's predictions on these images."""
         return self.recognizer.predict(*self.recognizer_view(image, batch))
 
-    # ------------------------------------------------------------------------------------------------ one method for each loss term
+    # ---------- one method for each loss term
 
     def loss_pixel(self, batch: Batch) -> Tensor:
         """Mean absolute difference of ``sr`` and ``hr``."""
@@ -195,7 +195,7 @@ class Cascade(BaseModel):
         losses = self.recognizer.loss(image, [copy_sample(sample) for sample in samples])
         return self.parse_losses(losses)[0]
 
-    # ------------------------------------------------------------------------------------------------ what the task defines
+    # ---------- what the task defines
 
     @property
     def num_classes(self) -> Optional[int]:
@@ -222,7 +222,7 @@ class Cascade(BaseModel):
         visualizer.add_datasample('panel', image, sample, show=False, **kwargs)
         return visualizer.get_image()
 
-    # ------------------------------------------------------------------------------------------------ training and testing
+    # ---------- training and testing
 
     def train_step(self, data: dict, optim_wrapper) -> Dict[str, Tensor]:
         """One iteration: every phase goes forward, backward and steps its optimizers.

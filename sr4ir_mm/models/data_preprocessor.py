@@ -10,7 +10,7 @@ from sr4ir_mm.utils import ConfigError
 
 from .padding import pad_to_size
 
-# A host's data preprocessor calls the swap of the channels by one of these names: mmengine and mmdet, mmseg, mmpretrain.
+# What a host's data preprocessor calls the swap of the channels: mmengine and mmdet, mmseg, mmpretrain.
 _CHANNEL_FLAGS = ('_channel_conversion', 'channel_conversion', 'to_rgb')
 
 

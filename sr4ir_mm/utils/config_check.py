@@ -106,7 +106,8 @@ def _check_dataset(dataset: dict, key: str) -> None:
         if isinstance(node.get('ann_file'), str) and node['ann_file']:
             path = join_path(root, node['ann_file'])
             if not exists(path):
-                raise ConfigError(f"{key}.ann_file is '{node['ann_file']}', but '{path}' does not exist{_siblings(path)}.")
+                raise ConfigError(
+                    f"{key}.ann_file is '{node['ann_file']}', but '{path}' does not exist{_siblings(path)}.")
         prefixes = node.get('data_prefix') or {}
         for name, prefix in (prefixes.items() if isinstance(prefixes, dict) else [('', prefixes)]):
             path = join_path(root, prefix) if isinstance(prefix, str) else root
