@@ -37,7 +37,7 @@ def test_the_detection_schedule_equals_the_published_one(part, name):
 
 
 def test_a_ramp_begins_at_one_over_its_length():
-    ramp = dict(type='LinearRampLR', begin=0, end=1, convert_to_iter_based=True)
+    ramp = dict(type='sr4ir_mm.LinearRampLR', begin=0, end=1, convert_to_iter_based=True)
     for length in (4, 10):
         found = rates(1.0, [ramp], 1, length)
         start = 1 / length
@@ -45,5 +45,5 @@ def test_a_ramp_begins_at_one_over_its_length():
 
 
 def test_a_given_start_factor_is_kept():
-    ramp = dict(type='LinearRampLR', begin=0, end=1, start_factor=0.5, convert_to_iter_based=True)
+    ramp = dict(type='sr4ir_mm.LinearRampLR', begin=0, end=1, start_factor=0.5, convert_to_iter_based=True)
     assert rates(1.0, [ramp], 1, 4).tolist() == [0.5, 0.625, 0.75, 0.875]

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
+from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 from torch import nn
@@ -184,13 +185,13 @@ def test_accumulation_equals_the_mean_gradient():
     gradients = [torch.zeros_like(parameter) for parameter in reference.restorer.parameters()]
     for batch in batches[:2]:
         reference.zero_grad()
-        hr = reference.data_preprocessor(batch, True)['inputs']['hr']
-        sr = reference.restore(reference.degrade(hr))
-        size = [(32, 32)] * 2
+        data = reference.data_preprocessor(batch, True)
+        batch = Batch(reference, data_samples=data['data_samples'], **data['inputs'])
+        sr = reference.restore(batch.lr)
         reference.eval()
         with torch.no_grad():
-            target = reference.extract_features(hr, size)[-1]
-        (F.l1_loss(sr, hr) + F.l1_loss(reference.extract_features(sr, size)[-1], target)).backward()
+            target = reference.extract_features(batch.hr, batch)[-1]
+        (F.l1_loss(sr, batch.hr) + F.l1_loss(reference.extract_features(sr, batch)[-1], target)).backward()
         for total, parameter in zip(gradients, reference.restorer.parameters()):
             total += parameter.grad / 2
     for ours, start, gradient in zip(model.restorer.parameters(), reference.restorer.parameters(), gradients):

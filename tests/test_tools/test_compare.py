@@ -83,7 +83,7 @@ def data(tmp_path):
     for split in ('train', 'val'):
         (root / f'ImageSets/Segmentation/{split}.txt').write_text('0\n1\n2\n3\n')
     options = ['train_cfg.max_epochs=2', 'train_dataloader.batch_size=2', 'model.recognizer.backbone.base_channels=4',
-               'model.recognizer.backbone.stem_channels=4', 'model.recognizer.decode_head.in_channels=32']
+               'model.recognizer.backbone.stem_channels=4', 'model.recognizer.neck.in_channels=[4,8,16,32]']
     for name in ('train', 'val', 'test'):
         options += [f'{name}_dataloader.dataset.data_root={root}', f'{name}_dataloader.num_workers=0',
                     f'{name}_dataloader.persistent_workers=False']

@@ -4,7 +4,8 @@ model = dict(
     recognizer=dict(
         _scope_='mmpretrain',
         type='ImageClassifier',
-        data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
+        data_preprocessor=dict(
+            type='ClsDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True),
         backbone=dict(type='ResNet', depth=18, base_channels=16, stem_channels=16),
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
