@@ -252,7 +252,7 @@ def main(argv=None):
     parser.add_argument('out', type=Path, help='folder to fill')
     count, side = whole_number(1), whole_number(64, 8)
     for option, kind, default, text in (
-            ('--num-train', count, 600, 'training scenes'),
+            ('--num-train', count, 500, 'training scenes'),
             ('--num-val', count, 100, 'validation scenes'),
             ('--size', side, 96, 'side of a scene in pixels'),
             ('--num-cls-train', count, 60, 'training pictures per class'),

@@ -32,12 +32,14 @@ step 'demo data'
 "$PYTHON" tools/make_demo_data.py data/demo
 
 for name in l2t_fpn_x4_demo sr4ir_fpn_edsr_x4_demo; do
+  pictures=()
+  [ "$name" = l2t_fpn_x4_demo ] || pictures=(--show-dir "$out/$name/pictures")
   config=configs/demo/$name.py
   step "train $config"
   run "$out/$name-train.log" tools/train.py "$config" --work-dir "$out/$name" --seed 0 --resume
   step "test $config"
   run "$out/$name-test.log" tools/test.py "$config" "$(cat "$out/$name/last_checkpoint")" \
-    --work-dir "$out/$name/test" --show-dir "$out/$name/pictures"
+    --work-dir "$out/$name/test" "${pictures[@]}"
 done
 
 "$PYTHON" - "$out" <<'EOF'
