@@ -169,6 +169,7 @@ def voc_cfg(voc, tmp_path):
                 test_evaluator=evaluator,
                 visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
                 custom_hooks=[dict(type='sr4ir_mm.NonFiniteLossHook')],
-                default_hooks=dict(logger=dict(type='LoggerHook', interval=1)),
+                default_hooks=dict(
+                    logger=dict(type='LoggerHook', interval=1), checkpoint=dict(type='sr4ir_mm.CheckpointHook', interval=1)),
                 randomness=dict(seed=0),
                 log_level='WARNING')))

@@ -5,13 +5,14 @@ import cv2
 import numpy as np
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import VISUALIZERS
 from mmengine.runner import Runner
 from torch import Tensor
 
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils import ConfigError
+
+from .utils import unwrap
 
 
 def _image_paths(data_batch: dict) -> list:
@@ -38,7 +39,7 @@ class WholeCheckpointHook(Hook):
     """Refuse to test a model that the checkpoint does not fill: MMEngine leaves the rest at random with a warning."""
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         found = checkpoint.get('state_dict', checkpoint)
         bad = [
             f'{name} ({"missing" if name not in found else f"{tuple(found[name].shape)}, not {tuple(value.shape)}"})'
@@ -69,7 +70,7 @@ class PanelHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         self.out_dir.mkdir(parents=True, exist_ok=True)
-        self._cascade = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._cascade = unwrap(runner.model)
         # the host's own drawing, without its storage
         self._visualizer = VISUALIZERS.build(dict(runner.cfg.visualizer, name='sr4ir_mm_panel', vis_backends=None))
         self._visualizer.dataset_meta = runner.test_dataloader.dataset.metainfo

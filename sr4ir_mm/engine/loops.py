@@ -1,6 +1,5 @@
-from typing import Sequence
+from typing import Iterator, Sequence
 
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 
@@ -9,14 +8,19 @@ from sr4ir_mm.utils import ConfigError, check_choice
 
 from .optim_wrapper import CascadeOptimWrapperConstructor
 from .phase import build_phases
+from .random_state import ReproducibleDataLoader
+from .utils import unwrap
 
 
 class _Alternating:
-    """What the two loops below add to MMEngine's: the phases."""
+    """What the two loops below add to MMEngine's: the phases, and data that a resume finds again."""
 
     def __init__(self, runner: Runner, dataloader, phases: Sequence[dict], **kwargs) -> None:
-        super().__init__(runner, dataloader, **kwargs)
-        self._cascade = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if isinstance(dataloader, dict):
+            dataloader = runner.build_dataloader(
+                dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
+        super().__init__(runner, ReproducibleDataLoader(dataloader, runner.seed), **kwargs)
+        self._cascade = unwrap(runner.model)
         self.phases = build_phases(phases, self._cascade.terms, list(self._cascade.trainable_parts))
         self._check_optimizers(runner)
 
@@ -63,8 +67,16 @@ class AlternatingTrainLoop(_Alternating, EpochBasedTrainLoop):
     """
 
     def run_epoch(self) -> None:
+        """As MMEngine's, but an epoch that a resume finds begun goes on where it was."""
         self._set_phases(self._epoch)
-        super().run_epoch()
+        done = self._iter - self._epoch * len(self.dataloader)
+        self.dataloader.seek(self._epoch, done)
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        for index, data_batch in enumerate(self.dataloader, done):
+            self.run_iter(index, data_batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
 
 
 @LOOPS.register_module()
@@ -77,6 +89,20 @@ class AlternatingIterTrainLoop(_Alternating, IterBasedTrainLoop):
         phases: One dict for each phase, see :func:`sr4ir_mm.engine.build_phases`; ``begin`` counts iterations from 0.
         **kwargs: ``max_iters``, ``val_interval`` and the other arguments of MMEngine's loop.
     """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.dataloader_iterator = self._batches()
+
+    def _batches(self) -> Iterator[dict]:
+        """The batches of the whole training."""
+        done = self._iter
+        # MMEngine goes past what was trained before a resume one by one; nothing has to be loaded for that
+        yield from (None for _ in range(done))
+        self.dataloader.seek(0, done)
+        while True:
+            yield from self.dataloader
+            self.dataloader.positions.epoch += 1
 
     def run_iter(self, data_batch: Sequence[dict]) -> None:
         self._set_phases(self._iter)

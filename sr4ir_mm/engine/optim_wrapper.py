@@ -1,14 +1,15 @@
 from contextlib import contextmanager, nullcontext
-from typing import Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence
 
 import torch
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmengine.runner.amp import autocast
 from torch import Tensor, nn
 
 from sr4ir_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from sr4ir_mm.utils import ConfigError, check_choice
+
+from .utils import unwrap
 
 
 class CascadeOptimWrapper(OptimWrapperDict):
@@ -81,6 +82,18 @@ class CascadeOptimWrapper(OptimWrapperDict):
                 wrapper.step()
             wrapper.zero_grad()
 
+    def gradients(self) -> Optional[Dict[str, List[Optional[Tensor]]]]:
+        """What waits for the rest of an accumulation, for each part on the CPU; None where nothing does."""
+        gradients = {part: [None if p.grad is None else p.grad.cpu() for p in _parameters(wrapper)]
+                     for part, wrapper in self.items()}
+        return gradients if any(g is not None for part in gradients.values() for g in part) else None
+
+    def load_gradients(self, gradients: Dict[str, List[Optional[Tensor]]]) -> None:
+        """Take up an accumulation where :meth:`gradients` left it."""
+        for part, saved in gradients.items():
+            for parameter, gradient in zip(_parameters(self[part]), saved):
+                parameter.grad = None if gradient is None else gradient.to(parameter.device)
+
     def state_dict(self) -> dict:
         state = super().state_dict()
         if self.scaler.is_enabled():
@@ -93,6 +106,10 @@ class CascadeOptimWrapper(OptimWrapperDict):
         if scaler is not None and self.scaler.is_enabled():
             self.scaler.load_state_dict(scaler)
         super().load_state_dict(state_dict)
+
+
+def _parameters(wrapper: OptimWrapper) -> List[Tensor]:
+    return [parameter for group in wrapper.param_groups for parameter in group['params']]
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -120,7 +137,7 @@ class CascadeOptimWrapperConstructor:
         return [key for key, value in optim_wrapper_cfg.items() if key not in other and value is not None]
 
     def __call__(self, model: nn.Module) -> CascadeOptimWrapper:
-        cascade = model.module if is_model_wrapper(model) else model
+        cascade = unwrap(model)
         shared = {key: self.cfg[key] for key in self.shared_keys if key in self.cfg}
         wrappers = {}
         for name in self.parts(self.cfg):

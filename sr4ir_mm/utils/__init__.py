@@ -1,4 +1,4 @@
 from .config_check import check_config, check_file, load_config
-from .errors import ConfigError, check_choice
+from .errors import CheckpointError, ConfigError, check_choice
 
-__all__ = ['ConfigError', 'check_choice', 'check_config', 'check_file', 'load_config']
+__all__ = ['CheckpointError', 'ConfigError', 'check_choice', 'check_config', 'check_file', 'load_config']

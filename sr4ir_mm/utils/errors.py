@@ -6,6 +6,10 @@ class ConfigError(ValueError):
     """A mistake in a config, a path or an argument, told in one sentence."""
 
 
+class CheckpointError(OSError):
+    """A checkpoint that cannot be written, or that is damaged, told in one sentence."""
+
+
 def check_choice(value: str, allowed: Iterable[str], key: str) -> str:
     """Return ``value`` if it is one of ``allowed``.
 

@@ -38,7 +38,7 @@ def test_trains_by_epochs(voc_cfg):
 def test_trains_by_iterations(voc_cfg):
     phases = [dict(SR4IR_PHASES[0], losses=dict(pixel=1.0, tdp=dict(weight=1.0, begin=3))), SR4IR_PHASES[1]]
     voc_cfg.train_cfg = dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=5, val_interval=5, phases=phases)
-    voc_cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=5)
+    voc_cfg.default_hooks.checkpoint = dict(type='sr4ir_mm.CheckpointHook', by_epoch=False, interval=5)
     voc_cfg.train_dataloader.sampler.type = 'InfiniteSampler'
     voc_cfg.log_processor = dict(by_epoch=False)
     runner = run(voc_cfg)

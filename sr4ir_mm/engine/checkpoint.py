@@ -1,0 +1,192 @@
+"""Checkpoints that survive a crash, and from which a training goes on as if it had never stopped."""
+import os
+import os.path as osp
+from contextlib import suppress
+from glob import glob
+from pathlib import Path
+from typing import List, Optional, Union
+
+from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook as _CheckpointHook
+from mmengine.hooks import EMAHook
+from mmengine.runner import EpochBasedTrainLoop, Runner
+
+from sr4ir_mm.registry import HOOKS
+from sr4ir_mm.utils import CheckpointError, ConfigError
+
+from .random_state import get_random_state, set_random_state
+
+
+@register_backend('atomic')
+class AtomicBackend(LocalBackend):
+    """The local disk, where a file has its name only when all of it is on the disk."""
+
+    def put(self, obj: Union[bytes, memoryview], filepath: Union[str, Path]) -> None:
+        draft = f'{filepath}.tmp'
+        try:
+            os.makedirs(osp.dirname(filepath) or '.', exist_ok=True)
+            with open(draft, 'wb') as file:
+                file.write(obj)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, filepath)
+            folder = os.open(osp.dirname(filepath) or '.', os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            with suppress(OSError):
+                os.remove(draft)
+            raise CheckpointError(f'The checkpoint {filepath} cannot be written: {error.strerror or error}. The training '
+                                  'has stopped; checkpoints written before are untouched, and --resume goes on from '
+                                  'the last of them.') from error
+
+
+@HOOKS.register_module()
+class CheckpointHook(_CheckpointHook):
+    """MMEngine's hook of this name, with files that are never half written and an exact resume.
+
+    Besides what MMEngine saves, a checkpoint keeps the random numbers of every process, gradients that wait for the
+    rest of an accumulation, and the position in the data. An older checkpoint is removed only when the new one is
+    complete. Validation draws from random numbers of its own: training is the same with and without it.
+
+    For the loops of this package.
+
+    Args:
+        **kwargs: As of MMEngine's hook. ``backend_args`` other than of the local disk are used as they are.
+    """
+
+    def __init__(self, *args, backend_args: Optional[dict] = None, **kwargs) -> None:
+        super().__init__(*args, backend_args=backend_args or dict(backend='atomic'), **kwargs)
+        self._saved: Optional[dict] = None
+        self._resumed: Optional[dict] = None
+        self._before_val: Optional[dict] = None
+        self._validated_at: Optional[int] = None
+
+    def before_train(self, runner: Runner) -> None:
+        super().before_train(runner)
+        if is_main_process() and osp.isdir(self.out_dir):
+            for draft in glob(osp.join(self.out_dir, '*.pth.tmp')):
+                os.remove(draft)
+        if self.max_keep_ckpts > 0:
+            # MMEngine removes the oldest before it writes the newest; with one more to keep, it stays until then
+            self._keep = self.max_keep_ckpts
+            self.max_keep_ckpts += 1
+            self.keep_ckpt_ids = type(self.keep_ckpt_ids)(self.keep_ckpt_ids, self.max_keep_ckpts)
+        if self._resumed is not None:
+            self._restore(runner, self._resumed)
+            self._resumed = None
+
+    # ---------- validation beside the training
+
+    def before_val(self, runner: Runner) -> None:
+        self._before_val = get_random_state()
+
+    def after_val_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:
+        set_random_state(self._before_val)
+        self._validated_at = runner.iter
+        super().after_val_epoch(runner, metrics)
+
+    # ---------- writing
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        # every process comes here, but only the main one reaches `before_save_checkpoint`
+        self._saved = dict(
+            processes=_gather(_process_state(runner)),
+            batches_per_epoch=len(runner.train_dataloader),
+            validated_at=self._validated_at)
+        super()._save_checkpoint_with_step(runner, step, meta)
+        while self.max_keep_ckpts > 0 and len(self.keep_ckpt_ids) > self._keep:
+            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(self.keep_ckpt_ids.popleft()))
+            if is_main_process() and self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+        self._saved = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if self._saved is not None:
+            checkpoint['resume_state'] = self._saved
+
+    # ---------- reading
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if not runner._resume:
+            return
+        path = runner._load_from or f'the latest checkpoint in {runner.work_dir}'
+        missing = _missing(runner, checkpoint)
+        if missing:
+            raise ConfigError(f'The training cannot go on from {path}: it lacks '
+                              f"{', '.join(missing)}. To begin a new training with its weights, set load_from instead.")
+        state, meta = checkpoint['resume_state'], checkpoint['meta']
+        batches = len(runner.train_dataloader)
+        if isinstance(runner.train_loop, EpochBasedTrainLoop) and state['batches_per_epoch'] != batches:
+            done = meta['iter'] - meta['epoch'] * state['batches_per_epoch']
+            if done:
+                raise ConfigError(f'{path} was saved behind batch {done} of an epoch of '
+                                  f"{state['batches_per_epoch']}, but an epoch has {batches} batches now; resume with "
+                                  'the same data set, batch size and number of processes, or from the end of an epoch.')
+            meta['iter'] = meta['epoch'] * batches
+        if len(state['processes']) != get_world_size():
+            if any(process['gradients'] is not None for process in state['processes']):
+                raise ConfigError(f'{path} was saved in the midst of an accumulation of gradients by '
+                                  f"{len(state['processes'])} processes, but there are {get_world_size()} now; "
+                                  'resume with the same number.')
+            runner.logger.warning(f"The checkpoint was saved by {len(state['processes'])} processes, and now there are "
+                                  f'{get_world_size()}: the training goes on with other random numbers.')
+        self._resumed = state
+
+    def _restore(self, runner: Runner, state: dict) -> None:
+        same_processes = len(state['processes']) == get_world_size()
+        process = state['processes'][get_rank() if same_processes else 0]
+        runner.train_dataloader.set_seeds(process['seeds'])
+        if same_processes:
+            set_random_state(process['random'])
+            if process['gradients'] is not None:
+                runner.optim_wrapper.load_gradients(process['gradients'])
+        self._validated_at = state['validated_at']
+        self._validate_again(runner)
+
+    def _validate_again(self, runner: Runner) -> None:
+        """Do the validation that belongs behind this checkpoint, where the training ended before it."""
+        loop = runner.train_loop
+        if runner.val_loop is None or self._validated_at == loop.iter:
+            return
+        by_epoch = isinstance(loop, EpochBasedTrainLoop)
+        if by_epoch and loop.iter != loop.epoch * len(loop.dataloader):
+            return
+        done, end = (loop.epoch, loop.max_epochs) if by_epoch else (loop.iter, loop.max_iters)
+        loop._decide_current_val_interval()
+        if done >= loop.val_begin and (done % loop.val_interval == 0 or done == end):
+            runner.val_loop.run()
+
+
+def _process_state(runner: Runner) -> dict:
+    return dict(
+        random=get_random_state(),
+        seeds=runner.train_dataloader.get_seeds(),
+        gradients=runner.optim_wrapper.gradients())
+
+
+def _gather(state: dict) -> List[dict]:
+    return all_gather_object(state) if get_world_size() > 1 else [state]
+
+
+def _missing(runner: Runner, checkpoint: dict) -> List[str]:
+    """What an exact resume needs and a checkpoint does not have."""
+    missing = [f'`{key}`' for key in ('meta', 'state_dict', 'message_hub', 'optimizer', 'resume_state')
+               if key not in checkpoint]
+    optimizers = checkpoint.get('optimizer')
+    if optimizers is not None:
+        missing += [f"the optimizer of '{part}'" for part in runner.optim_wrapper.keys() if part not in optimizers]
+        if runner.optim_wrapper.scaler.is_enabled() and 'scaler' not in optimizers:
+            missing.append('the state of the gradient scaler')
+    schedulers = runner.param_schedulers
+    if schedulers and 'param_schedulers' not in checkpoint:
+        missing.append('`param_schedulers`')
+    elif isinstance(schedulers, dict):
+        missing += [f"schedulers of '{part}'" for part, built in schedulers.items()
+                    if len(checkpoint['param_schedulers'].get(part, ())) != len(built)]
+    if any(isinstance(hook, EMAHook) for hook in runner.hooks) and 'ema_state_dict' not in checkpoint:
+        missing.append('`ema_state_dict`')
+    return missing

@@ -1,0 +1,188 @@
+"""A training that was stopped and resumed is the training that was not stopped, to the last bit."""
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmcv.transforms import BaseTransform
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, TRANSFORMS
+from mmengine.runner import Runner
+from sr4ir_mm.utils import ConfigError
+
+from tests.test_engine.test_loops import history, run
+
+
+class Killed(BaseException):
+    pass
+
+
+@HOOKS.register_module(force=True)
+class StopAt(Hook):
+    """End the process, as far as a test can, in the midst of an iteration."""
+
+    def __init__(self, at):
+        self.at = at
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.at:
+            raise Killed
+
+
+@TRANSFORMS.register_module(force=True)
+class Jitter(BaseTransform):
+    """Something random of each library's kind."""
+
+    def transform(self, results):
+        noise = np.random.randint(0, 20) + int(torch.randint(0, 20, ()))
+        results['img'] = (results['img'].astype(int) + noise).clip(0, 255).astype(np.uint8)
+        return results
+
+
+def by_epoch(cfg):
+    cfg.train_cfg.update(max_epochs=4, val_interval=1)
+
+
+def within_epochs(cfg):
+    by_epoch(cfg)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=3)
+
+
+def by_iteration(cfg):
+    cfg.train_cfg.update(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=8, val_interval=2)
+    cfg.train_cfg.pop('max_epochs')
+    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=3)
+    cfg.train_dataloader.sampler.type = 'InfiniteSampler'
+    cfg.log_processor = dict(by_epoch=False)
+
+
+def finite_by_iteration(cfg):
+    by_iteration(cfg)
+    cfg.train_dataloader.sampler.type = 'DefaultSampler'
+
+
+def everything(cfg):
+    by_iteration(cfg)
+    cfg.optim_wrapper.update(amp='bfloat16', accumulative_counts=2)
+    cfg.optim_wrapper.restorer.clip_grad = dict(max_norm=0.1)
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.1))
+    cfg.train_dataloader.update(num_workers=2, persistent_workers=True)
+    cfg.val_dataloader.update(num_workers=1, persistent_workers=True)
+
+
+def tensors(checkpoint):
+    """Whatever a checkpoint restores, flat."""
+    flat = {}
+
+    def walk(node, key):
+        if isinstance(node, torch.Tensor):
+            flat[key] = node
+        elif isinstance(node, dict):
+            for name, value in node.items():
+                walk(value, f'{key}.{name}')
+        elif isinstance(node, (list, tuple)):
+            for index, value in enumerate(node):
+                walk(value, f'{key}[{index}]')
+        elif isinstance(node, (int, float, str)):
+            flat[key] = torch.tensor([ord(c) for c in node]) if isinstance(node, str) else torch.tensor(node)
+
+    for name in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers', 'resume_state'):
+        walk(checkpoint.get(name, {}), name)
+    return flat
+
+
+@pytest.mark.parametrize('kind, stops', [
+    (by_epoch, (3, 6)),
+    (within_epochs, (5, 7)),
+    (by_iteration, (4, 5)),
+    (finite_by_iteration, (5, )),
+    (everything, (4, 7)),
+])
+def test_stopped_and_resumed_is_not_stopped(voc_cfg, kind, stops):
+    voc_cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='Jitter'))
+    voc_cfg.param_scheduler = dict(
+        restorer=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=False)],
+        recognizer=[dict(type='LinearLR', start_factor=0.1, end=5, by_epoch=False)])
+    voc_cfg.model.recognizer.decode_head.dropout_ratio = 0.5
+    kind(voc_cfg)
+    whole_cfg = copy.deepcopy(voc_cfg)
+    whole = run(whole_cfg, work_dir=voc_cfg.work_dir + '_whole')
+
+    for index, stop in enumerate(stops):
+        cfg = copy.deepcopy(voc_cfg)
+        cfg.custom_hooks.append(dict(type='StopAt', at=stop))
+        with pytest.raises(Killed):
+            run(cfg, resume=index > 0)
+    resumed = run(copy.deepcopy(voc_cfg), resume=True)
+
+    assert resumed.iter == whole.iter == 8
+    last = 'epoch_4.pth' if kind is by_epoch else 'iter_8.pth'
+    ours, theirs = (tensors(torch.load(f'{cfg}/{last}')) for cfg in (voc_cfg.work_dir, whole_cfg.work_dir))
+    assert ours.keys() == theirs.keys() and len(ours) > 100
+    different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
+    assert not different
+    for name in ('loss_pixel', 'loss_task_sr', 'restorer.lr', 'recognizer.lr'):
+        assert history(resumed, name) == history(whole, name)
+    val, expected = (runner.message_hub.get_scalar('val/PSNR').data[0] for runner in (resumed, whole))
+    assert val.tolist() == expected.tolist()
+
+
+def test_workers_do_not_change_the_training(voc_cfg):
+    voc_cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='Jitter'))
+    losses = []
+    for workers, val_interval in ((0, 2), (2, 1)):
+        cfg = copy.deepcopy(voc_cfg)
+        cfg.train_dataloader.num_workers = workers
+        cfg.train_cfg.val_interval = val_interval
+        losses.append(history(run(cfg), 'loss'))
+    assert losses[0] == losses[1]
+
+
+def test_every_epoch_augments_anew(voc_cfg):
+    voc_cfg.train_dataloader.dataset.pipeline = [dict(type='sr4ir_mm.LoadImageFromFile'), dict(type='Jitter'),
+                                                 dict(type='PackSegInputs')]
+    voc_cfg.train_dataloader.update(num_workers=1, persistent_workers=False)
+    voc_cfg.experiment_name = 'test_every_epoch'
+    loop = Runner.from_cfg(voc_cfg).build_train_loop(voc_cfg.train_cfg)
+
+    def means(epoch, skip=0):
+        loop.dataloader.seek(epoch, skip)
+        return [image.float().mean().item() for batch in loop.dataloader for image in batch['inputs']]
+
+    assert sorted(means(0)) != sorted(means(1))
+    assert means(0) == means(0)
+    assert means(1, skip=1) == means(1)[2:]
+
+
+def test_a_checkpoint_that_lacks_something_is_refused(voc_cfg):
+    voc_cfg.custom_hooks.append(dict(type='EMAHook'))
+    voc_cfg.param_scheduler = dict(restorer=[dict(type='ConstantLR')], recognizer=[dict(type='ConstantLR')])
+    voc_cfg.train_cfg.max_epochs = 1
+    run(copy.deepcopy(voc_cfg))
+    path = f'{voc_cfg.work_dir}/epoch_1.pth'
+    for remove, message in {
+            'resume_state': 'it lacks `resume_state`. To begin a new training with its weights, set load_from instead',
+            'optimizer': 'lacks `optimizer`',
+            'optimizer.recognizer': "lacks the optimizer of 'recognizer'",
+            'param_schedulers': 'lacks `param_schedulers`',
+            'param_schedulers.restorer': "lacks schedulers of 'restorer'",
+            'ema_state_dict': 'lacks `ema_state_dict`',
+    }.items():
+        checkpoint = torch.load(path)
+        node = checkpoint
+        *parents, name = remove.split('.')
+        for parent in parents:
+            node = node[parent]
+        node.pop(name)
+        torch.save(checkpoint, f'{path}.part')
+        with pytest.raises(ConfigError, match='cannot go on from .*epoch_1.pth.part') as error:
+            run(copy.deepcopy(voc_cfg), resume=True, load_from=f'{path}.part')
+        assert message in str(error.value)
+
+
+def test_the_middle_of_an_epoch_needs_the_same_epoch(voc_cfg):
+    within_epochs(voc_cfg)
+    run(voc_cfg)
+    voc_cfg.train_dataloader.batch_size = 1
+    with pytest.raises(ConfigError, match='behind batch 1 of an epoch of 2, but an epoch has 4 batches now'):
+        run(voc_cfg, resume=True, load_from=f'{voc_cfg.work_dir}/iter_3.pth')
