@@ -5,7 +5,8 @@ import os
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
-from sr4ir_mm.utils import ConfigError, check_config, check_file, load_config
+from sr4ir_mm.engine import init_dist_without_gpu
+from sr4ir_mm.utils import check_config, check_file, load_config, run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -33,11 +34,9 @@ def main(argv=None) -> dict:
     if args.show_dir:
         cfg.custom_hooks.append(dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir))
     check_config(cfg, args.cfg_options)
+    init_dist_without_gpu(cfg)
     return Runner.from_cfg(cfg).test()
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except ConfigError as error:
-        raise SystemExit(f'error: {error}')
+    run_tool(main)

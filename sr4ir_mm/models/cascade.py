@@ -1,5 +1,5 @@
 import contextlib
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from sr4ir_mm.utils import ConfigError
 
 from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
+from .memory import checkpoint_activations, losses_in_float32
 from .padding import pad_to_multiple
 
 
@@ -29,6 +30,8 @@ class Cascade(BaseModel):
         recognizer: A model of the host library, or its config as it stands there. None: only the restorer is trained.
         degradation: What makes ``lr`` from ``hr``, or its config. None: the data set brings ``lr``, or none is needed.
         img_range: The value range that the restorer works in, 1 or 255; its input is multiplied, its output divided.
+        restorer_with_cp: Whether the restorer keeps the activations between its blocks only and computes the others again
+            in the backward: less memory, for one more forward.
         tdp: Config of the task-driven perceptual loss, needed for the loss term ``tdp``.
         data_preprocessor: Config of the host's data preprocessor, where it is not in the recognizer's config.
         init_cfg: As of :class:`mmengine.model.BaseModule`.
@@ -53,6 +56,7 @@ class Cascade(BaseModel):
                  recognizer: Union[nn.Module, dict, None] = None,
                  degradation: Union[nn.Module, dict, None] = None,
                  img_range: float = 1.,
+                 restorer_with_cp: bool = False,
                  tdp: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
@@ -68,6 +72,8 @@ class Cascade(BaseModel):
             self.restorer_init_cfg = restorer.pop('init_cfg', None)
         self.restorer = _build(restorer, 'model.restorer')
         self._check_scale()
+        if restorer_with_cp and self.restorer is not None:
+            checkpoint_activations(self.restorer)
 
         if isinstance(recognizer, dict):
             recognizer = dict(recognizer)
@@ -76,6 +82,7 @@ class Cascade(BaseModel):
                 recognizer.setdefault('data_preprocessor', data_preprocessor)
         self.recognizer = _build(recognizer, 'model.recognizer')
         if self.recognizer is not None:
+            losses_in_float32(self.recognizer)
             preprocessor = self.recognizer.data_preprocessor
         else:
             preprocessor = _build(dict(data_preprocessor or {}, _scope_=self.host), 'model.data_preprocessor')
@@ -224,12 +231,13 @@ class Cascade(BaseModel):
 
     # ---------- training and testing
 
-    def train_step(self, data: dict, optim_wrapper) -> Dict[str, Tensor]:
+    def train_step(self, data: dict, optim_wrapper, reduce_gradients: Optional[Callable] = None) -> Dict[str, Tensor]:
         """One iteration: every phase goes forward, backward and steps its optimizers.
 
         Args:
             data: A batch from the dataloader.
             optim_wrapper: The :class:`~sr4ir_mm.engine.CascadeOptimWrapper`.
+            reduce_gradients: Called with the parameters that are going to be stepped, where several processes train.
 
         Returns:
             Each loss by its log name, weight included, and their sum as ``loss``.
@@ -243,11 +251,11 @@ class Cascade(BaseModel):
             data = self.data_preprocessor(data, True)
             batch = Batch(self, data_samples=data['data_samples'], **data['inputs'])
             for phase in self.phases:
-                logs.update(self._run_phase(phase, batch, optim_wrapper))
+                logs.update(self._run_phase(phase, batch, optim_wrapper, reduce_gradients))
         logs['loss'] = sum(logs.values())
         return logs
 
-    def _run_phase(self, phase: Phase, batch: Batch, optim_wrapper) -> Dict[str, Tensor]:
+    def _run_phase(self, phase: Phase, batch: Batch, optim_wrapper, reduce_gradients) -> Dict[str, Tensor]:
         logs = {}
         batch.start_phase('restorer' in phase.update)
         with only_training(self.parts, phase.update):
@@ -257,7 +265,7 @@ class Cascade(BaseModel):
                 optim_wrapper.scale_loss(value).backward()
                 logs[loss.log_name] = value.detach()
             batch.backward_to_restorer()
-            optim_wrapper.step(phase.update)
+            optim_wrapper.step(phase.update, reduce_gradients)
         return logs
 
     def val_step(self, data: dict) -> List:
