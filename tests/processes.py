@@ -1,6 +1,8 @@
-"""Several processes of a test, joined through gloo."""
+"""Processes of a test: one to be killed, or several joined through gloo."""
 import multiprocessing
 import os
+import signal
+import sys
 import tempfile
 import time
 import traceback
@@ -25,6 +27,49 @@ def _main(rank, size, folder, function, args):
         error = traceback.format_exc()
     torch.save((value, error), f'{folder}/{rank}')
     os._exit(0 if error is None else 1)
+
+
+class Forked:
+    """A process with the imports of this one, its output in a file."""
+
+    def __init__(self, function, args):
+        self._output = tempfile.TemporaryFile('w+')
+        self._process = multiprocessing.get_context('fork').Process(target=self._main, args=(function, args))
+        self._process.start()
+
+    def _main(self, function, args):
+        os.setpgrp()  # so that its workers end with it
+        torch.set_num_threads(1)
+        for stream in (1, 2):
+            os.dup2(self._output.fileno(), stream)
+        sys.stdout = sys.stderr = open(1, 'w', buffering=1, closefd=False)
+        try:
+            function(*args)
+        except SystemExit as error:
+            print(error, flush=True)
+            os._exit(1)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+
+    def wait(self, seconds=TIMEOUT):
+        """The exit code, None while it runs."""
+        self._process.join(seconds)
+        return self._process.exitcode
+
+    def kill(self):
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.join()
+
+    def output(self):
+        self._output.seek(0)
+        return self._output.read()
+
+
+def forked(function, *args):
+    """Start a function in a process of its own."""
+    return Forked(function, args)
 
 
 def run_processes(size, function, *args):
