@@ -32,18 +32,17 @@ class EMAHook(_EMAHook):
         self.ema_model = MODELS.build(self.ema_cfg, default_args=dict(model=self.src_model))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        own = dict(checkpoint, state_dict=self._own(checkpoint))
-        super().after_load_checkpoint(runner, own)
-        self._put_back(checkpoint, own)
+        if runner._resume and 'ema_state_dict' in checkpoint:
+            super().after_load_checkpoint(runner, checkpoint)
+        else:  # an average begins with the weights of the part
+            super().after_load_checkpoint(runner, self._of_part(checkpoint))
 
     def _swap_ema_state_dict(self, checkpoint: dict) -> None:
-        own = dict(checkpoint, state_dict=self._own(checkpoint))
+        own = self._of_part(checkpoint)
         super()._swap_ema_state_dict(own)
-        self._put_back(checkpoint, own)
-
-    def _own(self, checkpoint: dict) -> dict:
-        length = len(self._prefix)
-        return {name[length:]: value for name, value in checkpoint['state_dict'].items() if name.startswith(self._prefix)}
-
-    def _put_back(self, checkpoint: dict, own: dict) -> None:
         checkpoint['state_dict'].update({self._prefix + name: value for name, value in own['state_dict'].items()})
+
+    def _of_part(self, checkpoint: dict) -> dict:
+        length, weights = len(self._prefix), checkpoint['state_dict'].items()
+        own = {name[length:]: value for name, value in weights if name.startswith(self._prefix)}
+        return dict(checkpoint, state_dict=own)
