@@ -53,12 +53,15 @@ def logs(work_dir):
 @pytest.fixture
 def config(voc_cfg, tmp_path):
 
-    def write(kind, amp=None, **hook):
+    def write(kind, amp=None, length=1):
         cfg = copy.deepcopy(voc_cfg)
         kind(cfg)
+        for key in ('max_epochs', 'max_iters'):
+            if key in cfg.train_cfg:
+                cfg.train_cfg[key] *= length
         cfg.optim_wrapper.amp = amp
         cfg.train_cfg.val_interval = 2
-        cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=2, **hook)
+        cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=2)
         cfg.param_scheduler = dict(
             restorer=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=False)], recognizer=[dict(type='ConstantLR')])
         path = tmp_path / 'killed.py'
@@ -145,25 +148,26 @@ def train_on_a_slow_disk(*args):
 @pytest.mark.parametrize('kind', [by_epoch, within_epochs, by_iteration, finite_by_iteration])
 def test_killed_at_random_points(config, tmp_path, kind, amp):
     """Twenty kills, whenever the dice say; each resume gets as far as it gets, and a finished one begins anew."""
-    path = config(kind, amp)
+    path = config(kind, amp, length=3)
     whole, killed = tmp_path / 'whole', tmp_path / 'killed'
     started = time.monotonic()
     assert forked(train_on_a_slow_disk, path, whole).wait() == 0
     duration = time.monotonic() - started
     dice = random.Random(0)
-    kills = during_writing = 0
-    while kills < 20:
+    kills, during_writing = [], 0
+    while len(kills) < 20:
         process = forked(train_on_a_slow_disk, path, killed, '--resume')
-        if process.wait(dice.uniform(0.2, 0.6) * duration) is None:
-            during_writing += bool(list(killed.glob('*.tmp')))
+        if process.wait(dice.uniform(0.2, 1.1) * duration) is None:
             process.kill()
-            kills += 1
+            during_writing += bool(list(killed.glob('*.tmp')))
+            kills.append(last_checkpoint(killed).stem if list(killed.glob('*.pth')) else 'start')
         else:
             assert_same(killed, whole)
             shutil.rmtree(killed)
     assert forked(train, path, killed, '--resume').wait() == 0
     assert_same(killed, whole)
-    print(f'{kind.__name__}, {amp}: {kills} kills, {during_writing} of them in the midst of a checkpoint')
+    print(f'{kind.__name__}, {amp}: {len(kills)} kills, {during_writing} of them in the midst of a checkpoint; the last '
+          f'checkpoints were {", ".join(kills)}')
 
 
 def test_a_full_disk_loses_nothing(config, tmp_path):
