@@ -145,7 +145,9 @@ def test_config(path, tmp_path, quick_runner):
     runner = Runner.from_cfg(cfg)
     runner._train_dataloader = DataLoader([0], collate_fn=lambda _: batch)
     restorer = cfg.model.get('restorer') or {}
-    combination = (cfg.default_scope, str(runner.train_loop.phases), restorer.get('type'), cfg.model.scale)
+    recognizer = cfg.model.get('recognizer') or {}
+    combination = (cfg.default_scope, recognizer.get('type'), str(recognizer.get('backbone')), cfg.train_cfg.type,
+                   str(runner.train_loop.phases), restorer.get('type'), cfg.model.scale, cfg.model.get('degradation') is None)
     if combination in STEPPED:
         runner.build_optim_wrapper(cfg.optim_wrapper)
         return
