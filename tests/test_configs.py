@@ -96,6 +96,11 @@ def reduced(cfg, work_dir):
         cfg.model.restorer.update(SMALL.get(cfg.model.restorer.type, {}))
     if cfg.model.get('input_scale'):
         cfg.model.input_scale = (SIDE, SIDE)  # what a detector would enlarge its input to
+    recognizer = cfg.model.get('recognizer') or {}
+    if (recognizer.get('data_preprocessor') or {}).get('size'):
+        recognizer.data_preprocessor.size = (SIDE, SIDE)  # what a segmentor would pad its input to
+    if (recognizer.get('train_cfg') or {}).get('rcnn'):
+        recognizer.train_cfg.rcnn.sampler.num = 16  # regions that a head learns from
     for phase in cfg.train_cfg.phases:
         for loss in phase.losses.values():
             if isinstance(loss, dict):
