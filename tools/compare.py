@@ -149,7 +149,7 @@ class Progress:
         self._times.append(elapsed)
         self.done += 1
         left = sum(self._times) / len(self._times) * (self.total - self.done)
-        self._show(f'{self._run.name} {state} after {_clock(elapsed)}; all: {_clock(left)} left')
+        self._show(f'{self._run.name} {state} after {_clock(elapsed)}' + (f'; all: {_clock(left)} left' if left else ''))
 
     def _show(self, text: str, live: bool = False) -> None:
         self._printed = time.monotonic()
