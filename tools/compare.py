@@ -29,14 +29,19 @@ PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare SR4IR with its baselines')
     parser.add_argument('config', help='path of a config of SR4IR')
+    everything = ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir']
     parser.add_argument(
-        '--protocols', nargs='+', default=['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'], metavar='NAME',
-        help='what to compare: rows of configs/_base_/protocols.py, or sr4ir; default: %(default)s')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed')
-    parser.add_argument('--metric', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
-    parser.add_argument('--work-dir', help='folder of all runs; default: work_dirs/compare_<name of the config>')
+        '--protocols', nargs='+', default=everything, metavar='NAME',
+        help=f'what to compare: rows of configs/_base_/protocols.py, or sr4ir; default: {" ".join(everything)}')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+        '--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed; default: 0')
+    parser.add_argument(
+        '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
+    parser.add_argument(
+        '--work-dir', metavar='DIR', help='folder of all runs; default: work_dirs/compare_<name of the config>')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+        help='override settings of the config')
     return parser.parse_args(argv)
 
 
@@ -144,7 +149,7 @@ class Progress:
         self._times.append(elapsed)
         self.done += 1
         left = sum(self._times) / len(self._times) * (self.total - self.done)
-        self._show(f'{self._run.name} {state} after {_clock(elapsed)}; all: {_clock(left)} left')
+        self._show(f'{self._run.name} {state} after {_clock(elapsed)}' + (f'; all: {_clock(left)} left' if left else ''))
 
     def _show(self, text: str, live: bool = False) -> None:
         self._printed = time.monotonic()

@@ -89,7 +89,7 @@ class Cascade(BaseModel):
             preprocessor = self.recognizer.data_preprocessor
         else:
             preprocessor = _build(dict(data_preprocessor or {}, _scope_=self.host), 'model.data_preprocessor')
-        self.data_preprocessor = CascadeDataPreprocessor(preprocessor, self.pad_mode)
+        self.data_preprocessor = CascadeDataPreprocessor(preprocessor, self.pad_mode, scale)
         self.recognizer_input = RecognizerInput(preprocessor)
         self.tdp = _build(dict(dict(type='sr4ir_mm.TDPLoss'), **tdp) if tdp is not None else None, 'model.tdp')
 
@@ -147,7 +147,8 @@ class Cascade(BaseModel):
     def degrade(self, hr: Tensor) -> Tensor:
         """Make ``lr`` from ``hr``, padded to a multiple of the scale."""
         if self.degradation is None:
-            raise ConfigError('model.degradation is not set and the data set packs no `lr`; one of them must be.')
+            raise ConfigError('model.degradation is not set and the data set packs no `lr`; one of them must be, '
+                              'see docs/datasets.md.')
         return self.degradation(pad_to_multiple(hr, self.scale, self.pad_mode))
 
     def restore(self, lr: Tensor, hr: Optional[Tensor] = None) -> Tensor:
