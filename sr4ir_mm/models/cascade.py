@@ -4,11 +4,12 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 import numpy as np
 import torch
 from mmengine.model import BaseModel, initialize
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from sr4ir_mm.engine.phase import Phase, only_training
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils import ConfigError, check_filled
 
 from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
@@ -139,6 +140,27 @@ class Cascade(BaseModel):
             # or the network's own init_weights would overwrite what was just loaded
             self.restorer._is_init = True
         super().init_weights()
+
+    def load_pretrained(self) -> None:
+        """Fill each part, wholly, from the checkpoint that its ``init_cfg`` names: to test what was trained apart.
+
+        Raises:
+            ConfigError: A part with parameters has no such ``init_cfg``, or its checkpoint lacks some of them.
+        """
+        init_cfgs = dict(restorer=self.restorer_init_cfg, recognizer=getattr(self.recognizer, 'init_cfg', None))
+        for name, part in self.trainable_parts.items():
+            key, cfg = f'model.{name}.init_cfg', init_cfgs[name]
+            if not isinstance(cfg, dict) or cfg.get('type') != 'Pretrained':
+                raise ConfigError(f'{key} does not say where the weights come from, and no checkpoint of the whole is '
+                                  f"given; set dict(type='Pretrained', checkpoint=…, prefix='{name}') or give one.")
+            prefix = f"{cfg['prefix']}." if cfg.get('prefix') else ''
+            state = CheckpointLoader.load_checkpoint(cfg['checkpoint'], map_location='cpu')
+            state = {
+                weight[len(prefix):]: value
+                for weight, value in state.get('state_dict', state).items() if weight.startswith(prefix)
+            }
+            check_filled(part, state, cfg['checkpoint'], f'model.{name}', f'correct {key}')
+            part.load_state_dict(state, strict=False)
 
     # ---------- from image to image
 
