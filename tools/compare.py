@@ -267,14 +267,16 @@ class Study:
                 # a mistake shows before the first run, not hours later
                 self.config(task, sigma, name, dict.fromkeys(self._row(task, name).get('start', {}), ''))
                 self.runs[key] = Run(self.work_dir, name, seed, Setting(*key[:2]))
-                self.places[key] = task, sigma, name, seed
+                self.places[key] = task, sigma, name, key[-1]
 
     def _row(self, task: str, name: str) -> ConfigDict:
         return self.protocols[task][name]
 
     def key(self, task: str, sigma: Optional[float], name: str, seed: int) -> tuple:
-        """Runs that several settings share, and so are made once, have one key."""
+        """Runs that several settings or seeds share, and so are made once, have one key."""
         row = self._row(task, name)
+        if not row.phases and not row.get('start'):
+            seed = self.seeds[0]  # nothing here is random
         clean = 'restorer' in row and row.restorer is None
         clean |= bool(row.phases) and {loss for phase in row.phases for loss in phase.losses} == {'task_hr'}
         shared = name == 'sr' and self.sr_cfg is not None

@@ -1,6 +1,6 @@
 _base_ = [
     '../_base_/models/fpn_demo.py', '../_base_/restorers/denoiser_demo_x1.py', '../_base_/datasets/demo_seg.py',
-    '../_base_/schedules/denoise_demo.py'
+    '../_base_/schedules/denoise_demo.py', '../_base_/iter_runtime.py'
 ]
 model = _base_.restoration
 model.recognizer = dict(

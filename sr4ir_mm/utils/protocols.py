@@ -111,7 +111,7 @@ def _own_restorer(model: ConfigDict, restorer: Optional[dict]) -> Optional[Confi
 
 
 def _drop_recognizer(cfg: Config) -> None:
-    preprocessor = cfg.model.recognizer.get('data_preprocessor')
+    preprocessor = (cfg.model.get('recognizer') or {}).get('data_preprocessor')
     if preprocessor is not None:
         cfg.model.data_preprocessor = preprocessor
     cfg.model.update(recognizer=None, tdp=None)
