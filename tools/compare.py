@@ -1,8 +1,8 @@
 """Compare a method with its baselines: ``python tools/compare.py CONFIG --protocols h2t l2t s2t sr4ir --seeds 0 1``.
 
 CONFIG is a config of the method; those of the other protocols are made from it by configs/_base_/protocols.py. Each run
-is a process of its own. The same command continues where it was stopped: a run is finished when its result.json is there,
-and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv and plot.png.
+is a process of its own. The same command continues where it was stopped: a run is finished when its result.json is
+there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv and plot.png.
 
 Several configs, or several strengths of noise (``--sigmas 15 30``), get a folder with a table each, and one table.md of
 all. With two configs of two tasks the protocol ``cross`` puts the restorer of the one in front of the recognizer of the
@@ -34,14 +34,14 @@ PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare a method with its baselines')
-    parser.add_argument('configs', nargs='+', metavar='config', help='path of a config of the method, one for each task')
+    parser.add_argument('configs', nargs='+', metavar='config', help='a config of the method, one for each task')
     parser.add_argument(
         '--protocols', nargs='+', default=['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'], metavar='NAME',
         help='what to compare: rows of configs/_base_/protocols.py; default: %(default)s')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed')
     parser.add_argument('--sigmas', nargs='+', type=float, default=[], metavar='S',
                         help='strengths of the noise, 0 to 255; default: that of the config')
-    parser.add_argument('--sr-config', help='config by which the protocol sr is trained, for all tasks; default: as theirs')
+    parser.add_argument('--sr-config', help='config that the protocol sr is trained by, for all tasks; default: theirs')
     parser.add_argument('--metric', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
     parser.add_argument('--work-dir', help='folder of all runs; default: work_dirs/compare_<names of the configs>')
     parser.add_argument(
@@ -252,16 +252,15 @@ class Study:
         self.order = in_order(args.protocols, rows)
         for name in self.order:
             if rows[name].get('of_other') and len(self.paths) != 2:
-                raise ConfigError(f"--protocols has '{name}', which takes a part from another task; it needs two configs, "
-                                  f'not {len(self.paths)}.')
+                raise ConfigError(f"--protocols has '{name}', which takes a part from another task; it needs two "
+                                  f'configs, not {len(self.paths)}.')
         self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
         self.seeds = list(dict.fromkeys(args.seeds))
         self.sr_cfg = _load(args.sr_config, args.cfg_options) if args.sr_config else None
         # each run by its key, and the first place in the tables that it belongs to; each behind those it starts from
         self.runs: Dict[tuple, Run] = {}
         self.places: Dict[tuple, tuple] = {}
-        for place in product(self.sigmas, self.seeds, self.order, self.paths):
-            sigma, seed, name, task = place
+        for sigma, seed, name, task in product(self.sigmas, self.seeds, self.order, self.paths):
             key = self.key(task, sigma, name, seed)
             if key not in self.runs:
                 # a mistake shows before the first run, not hours later
@@ -307,8 +306,7 @@ class Study:
                     tables.append(f'{setting}\n\n{table}' if str(setting) else table)
         if tables:
             (self.work_dir / 'table.md').write_text('\n'.join(tables))
-            newline = '\n'
-            print(f'\n{newline.join(tables)}\nWritten to {self.work_dir}: table.md, table.csv, plot.png', flush=True)
+            print('', *tables, f'Written to {self.work_dir}: table.md, table.csv, plot.png', sep='\n', flush=True)
 
 
 def _load(path: str, overrides: dict) -> Config:
@@ -329,21 +327,21 @@ def main(argv=None) -> None:
         print(f'Finished before: {finished} of {len(study.runs)} runs.', flush=True)
     progress = Progress(len(study.runs), finished)
     failures = []
-    for place, run in study.runs.items():
-        where = study.places[place]
-        sources = study.sources(*where)
+    for key, run in study.runs.items():
+        task, sigma, name, seed = study.places[key]
+        sources = study.sources(task, sigma, name, seed)
         missing = [source.name for source in sources.values() if not source.result]
         if missing:
             failures.append(f'{run.name} was left out: it starts from {", ".join(missing)}')
             continue
         checkpoints = {part: source.checkpoint for part, source in sources.items()}
-        run.prepare(study.config(*where[:3], checkpoints))
+        run.prepare(study.config(task, sigma, name, checkpoints))
         if run.result:
             continue
         progress.start(run)
         try:
             train_and_test(run, progress)
-            run.finish(study.paths[where[0]])
+            run.finish(study.paths[task])
             progress.end('finished')
         except RunFailed as error:
             failures.append(str(error))

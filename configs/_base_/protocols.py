@@ -1,8 +1,8 @@
-# The protocols that SR4IR is compared with, each a table of phases. A config takes one by `_base_.protocols[name].phases`,
+# The protocols that are compared, each a table of phases. A config takes one by `_base_.protocols[name].phases`,
 # tools/compare.py reads all of them: a new protocol is a new row here. Besides `phases` a row may have
 #   title     what tables and plots call it
-#   restorer  a network of its own in place of the config's, None for clean images; what is None in it comes from the model:
-#             its scale and the arguments of its degradation
+#   restorer  a network of its own in place of the config's, None for clean images; what is None in it comes from the
+#             model: its scale and the arguments of its degradation
 #   start     the part whose weights come from a run of another protocol
 #   of_other  True: of that protocol's run for the other one of two configs
 # No `phases`: those of the config itself. Empty `phases`: nothing learns, the parts are tested as they start, and those

@@ -6,5 +6,5 @@ model = _base_.restoration
 model.degradation.sigma = 15
 model.restorer.init_cfg = dict(
     type='Pretrained', checkpoint='work_dirs/denoiser_sigma15_imagenet/iter_1500000.pth', prefix='restorer')
-model.recognizer = dict(
-    init_cfg=dict(type='Pretrained', checkpoint='work_dirs/clean_deeplab-vgg16_voc/iter_20000.pth', prefix='recognizer'))
+model.recognizer = dict(init_cfg=dict(
+    type='Pretrained', checkpoint='work_dirs/clean_deeplab-vgg16_voc/iter_20000.pth', prefix='recognizer'))

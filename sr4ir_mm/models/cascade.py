@@ -116,8 +116,8 @@ class Cascade(BaseModel):
             raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) does not return RGB images; '
                               'allowed: networks from (N, 3, h, w) to (N, 3, s·h, s·w).')
         if getattr(self.restorer, 'padding', None) == 'valid':
-            raise ConfigError(f"model.restorer.padding is 'valid', which takes {size - out.shape[-1]} pixels off an image; "
-                              "allowed in a cascade: 'same'.")
+            raise ConfigError(f"model.restorer.padding is 'valid', which takes {size - out.shape[-1]} pixels off an "
+                              "image; allowed in a cascade: 'same'.")
         if out.shape[-1] != self.scale * size:
             raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) enlarges by {out.shape[-1] / size:g}, '
                               f'but model.scale is {self.scale}; both must be the same.')

@@ -90,8 +90,8 @@ class GaussianNoise(nn.Module):
             isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
             for value in values)
         if not numbers or (isinstance(sigma, dict) and values[0] > values[1]):
-            raise ConfigError(f'GaussianNoise.sigma is {sigma!r}; allowed: a number from 0, on the scale of 255, a list '
-                              'of them, or dict(min=…, max=…).')
+            raise ConfigError(f'GaussianNoise.sigma is {sigma!r}; allowed: a number from 0, on the scale of 255, a '
+                              'list of them, or dict(min=…, max=…).')
         self.sigma = sigma
         self._values = values
 

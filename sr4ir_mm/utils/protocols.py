@@ -105,8 +105,8 @@ def _own_restorer(model: ConfigDict, restorer: Optional[dict]) -> Optional[Confi
     known = dict(model.get('degradation') or {}, scale=model.scale)
     for key, value in restorer.items():
         if value is None and known.get(key) is None:
-            raise ConfigError(f"The protocol's restorer {restorer['type']} needs `{key}`, but model.degradation has none; "
-                              f'it has: {", ".join(known)}.')
+            raise ConfigError(f"The protocol's restorer {restorer['type']} needs `{key}`, but model.degradation has "
+                              f'none; it has: {", ".join(known)}.')
     return ConfigDict({key: known[key] if value is None else value for key, value in restorer.items()})
 
 

@@ -169,11 +169,13 @@ def test_noise_behind_downsampling_does_not_depend_on_the_batch():
     model = noisy_cascade(scale=4, degradation=degradation, restorer=dict(type='sr4ir_mm.Interpolation', scale=4))
     together = evaluate(model, SIZES)
     assert [lr.shape[-2:] for lr in together.values()] == [(8, 10), (6, 6), (10, 6), (8, 10)]
-    assert same({name: lr for index in range(4) for name, lr in evaluate(model, SIZES, order=[index]).items()}, together)
+    alone = {name: lr for index in range(4) for name, lr in evaluate(model, SIZES, order=[index]).items()}
+    assert same(alone, together)
 
 
 def test_each_image_has_another_noise_and_a_moved_folder_the_same():
-    draw = [torch.randn(8, generator=image_generator(name)) for name in ('a/1.png', 'a/2.png', 'b/1.png', '/root/a/1.png')]
+    names = ('a/1.png', 'a/2.png', 'b/1.png', '/root/a/1.png')
+    draw = [torch.randn(8, generator=image_generator(name)) for name in names]
     assert not any(torch.equal(draw[0], other) for other in draw[1:3])
     assert torch.equal(draw[0], draw[3])
 

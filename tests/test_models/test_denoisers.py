@@ -111,7 +111,7 @@ def test_same_keeps_any_size(size):
 
 
 def test_valid_is_refused_in_a_cascade():
-    with pytest.raises(ConfigError, match=r"model.restorer.padding is 'valid', which takes 6 pixels .* allowed .* 'same'"):
+    with pytest.raises(ConfigError, match=r"restorer.padding is 'valid', which takes 6 pixels .* allowed .* 'same'"):
         MODELS.build(denoise_cfg(restorer=dict(type='sr4ir_mm.MultiScaleDenoiser', padding='valid', width=4)))
     with pytest.raises(ConfigError, match="MultiScaleDenoiser.padding is 'sane'.*Did you mean 'same'"):
         MultiScaleDenoiser('sane')
@@ -130,8 +130,8 @@ def denoise_cfg(**kwargs):
     dict(type='sr4ir_mm.MultiScaleDenoiser', width=4),
     dict(type='mmagic.NAFNet', img_channels=3, mid_channels=4, enc_blk_nums=[1], middle_blk_num=1, dec_blk_nums=[1]),
     dict(type='mmagic.Restormer', dim=8, num_blocks=[1, 1, 1, 1], num_refinement_blocks=1, heads=[1, 1, 1, 1]),
-    dict(type='mmagic.SwinIRNet', upscale=1, in_chans=3, img_size=8, window_size=8, depths=[1], embed_dim=6, num_heads=[1],
-         mlp_ratio=1, upsampler=''),
+    dict(type='mmagic.SwinIRNet', upscale=1, in_chans=3, img_size=8, window_size=8, depths=[1], embed_dim=6,
+         num_heads=[1], mlp_ratio=1, upsampler=''),
 ], ids=lambda restorer: restorer['type'])
 def test_every_denoiser_works_at_any_size(restorer):
     """One step moves it, and an odd image comes back at its size."""

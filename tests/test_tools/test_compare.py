@@ -238,14 +238,16 @@ def test_cross_task_starts_from_the_other_task(study, calls):
     for task, other in (('fpn', 'resnet'), ('resnet', 'fpn')):
         for sigma in (15, 30):
             folder, source = (out / f'joint_{name}_demo/sigma_{sigma}' for name in (task, other))
-            cfg = {name: Config.fromfile(folder / f'{name}/seed_1/config.py') for name in ('joint', 'separate', 'cross')}
+            made = ('joint', 'separate', 'cross')
+            cfg = {name: Config.fromfile(folder / f'{name}/seed_1/config.py') for name in made}
             starts = {name: each.model.restorer.init_cfg.checkpoint for name, each in cfg.items()}
             assert starts == dict(
                 joint=str(folder / 'sr/seed_1/train/epoch_2.pth'), separate=str(folder / 'sr/seed_1/train/epoch_2.pth'),
                 cross=str(source / 'joint/seed_1/train/epoch_2.pth'))
+            recognizer = Config.fromfile(DENOISE[task == 'resnet']).model.recognizer
             for each in cfg.values():
                 assert each.model.degradation.sigma == sigma
-                assert each.model.recognizer.init_cfg == Config.fromfile(DENOISE[task == 'resnet']).model.recognizer.init_cfg
+                assert each.model.recognizer.init_cfg == recognizer.init_cfg
             assert cfg['joint'].train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=0.5 if task == 'fpn' else 0.25)
             assert cfg['cross'].train_cfg is None and cfg['cross'].optim_wrapper is None
     table = (out / 'table.md').read_text()
@@ -285,7 +287,7 @@ def test_mistakes_of_several_tasks_are_told(study, calls):
         study(configs=DENOISE[:1] * 2)
     with pytest.raises(ConfigError, match='--sigmas is given, but model.degradation has no `sigma`'):
         study('--sigmas', '15', '--protocols', 'sr4ir', configs=[str(DEMO)])
-    with pytest.raises(ConfigError, match='NonLocalMeans needs `sigma`, but model.degradation has none; it has: type, scale'):
+    with pytest.raises(ConfigError, match='NonLocalMeans needs `sigma`, but .* has none; it has: type, scale'):
         study('--protocols', 'nlm', configs=[str(DEMO)])
     assert calls == []
 

@@ -137,7 +137,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_checkpoint_good(train, tmp_pat
 
 @pytest.fixture
 def denoise(tool, voc_cfg, tmp_path):
-    """The two commands with a denoiser in the tiny config: train(seed) -> its checkpoint, test(arguments) -> metrics."""
+    """The two commands for a tiny denoiser: train(seed) -> its checkpoint, test(arguments) -> metrics."""
     voc_cfg.train_cfg.max_epochs = 1
     voc_cfg.model.scale = 1
     voc_cfg.model.degradation = dict(type='sr4ir_mm.GaussianNoise', sigma=25)
@@ -163,8 +163,8 @@ def test_a_cross_task_test_takes_each_part_from_its_own_checkpoint(denoise):
     first, second = train(0), train(1)
     mixed = test('--cfg-options', *start('restorer', first), *start('recognizer', second))
     # the same by hand
-    state = torch.load(second)['state_dict']
-    state.update({name: value for name, value in torch.load(first)['state_dict'].items() if name.startswith('restorer')})
+    state, other = (torch.load(path)['state_dict'] for path in (second, first))
+    state.update({name: value for name, value in other.items() if name.startswith('restorer')})
     torch.save(dict(state_dict=state), first.parent / 'whole.pth')
     assert test(first.parent / 'whole.pth') == mixed
     assert mixed['PSNR'] == test(first)['PSNR'] != test(second)['PSNR']

@@ -11,4 +11,5 @@ model = dict(
         head=dict(type='ClsHead', loss=dict(type='CrossEntropyLoss', loss_weight=1.0), topk=(1, 5)),
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='https://download.openmmlab.com/mmclassification/v0/vgg/vgg16_batch256_imagenet_20210208-db26f1a5.pth')))
+            checkpoint='https://download.openmmlab.com/mmclassification/v0/vgg/'
+            'vgg16_batch256_imagenet_20210208-db26f1a5.pth')))

@@ -1,5 +1,5 @@
-# Restormer as mmagic has it for Gaussian noise on color images. Its weights for σ = 15, 25 and 50 are listed in mmagic's
-# metafile; for those, set model.restorer.init_cfg.
+# Restormer as mmagic has it for Gaussian noise on color images. Its weights for σ = 15, 25 and 50 are listed in
+# mmagic's metafile; for those, set model.restorer.init_cfg.
 restoration = dict(
     scale=1,
     degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25),

@@ -1,5 +1,5 @@
-# SwinIR-M for denoising, as mmagic has it: 6 × 6 layers, 180 channels, windows of 8. Its weights for σ = 15, 25 and 50 are
-# listed in mmagic's metafile; for those, set model.restorer.init_cfg.
+# SwinIR-M for denoising, as mmagic has it: 6 × 6 layers, 180 channels, windows of 8. Its weights for σ = 15, 25 and
+# 50 are listed in mmagic's metafile; for those, set model.restorer.init_cfg.
 restoration = dict(
     scale=1,
     degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25),

@@ -1,5 +1,6 @@
-# A denoiser in front of a frozen recognizer of classification: 180,000 iterations, the learning rate ÷10 every 80,000; λ = 0.25.
-# The pixel loss is the mean squared error over all values, on [0, 1]; λ multiplies the recognizer's own loss.
+# A denoiser in front of a frozen recognizer of classification: 180,000 iterations, the learning rate ÷10 every
+# 80,000; λ = 0.25. The pixel loss is the mean squared error over all values, on [0, 1]; λ multiplies the recognizer's
+# own loss.
 train_cfg = dict(
     type='sr4ir_mm.AlternatingIterTrainLoop',
     max_iters=180000,

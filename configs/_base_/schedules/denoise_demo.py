@@ -1,4 +1,5 @@
-# A denoiser in front of a frozen recognizer, in a minute or two on a CPU. The weight of the task loss, λ, is the task's.
+# A denoiser in front of a frozen recognizer, in a minute or two on a CPU. The weight of the task loss, λ, is the
+# task's.
 max_iters = 400
 train_cfg = dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=max_iters, val_interval=max_iters)
 val_cfg = dict(type='ValLoop')

@@ -1,5 +1,5 @@
-# A denoiser in front of a frozen recognizer of segmentation: 60,000 iterations, the learning rate ÷5 every 12,000; λ = 0.5.
-# The pixel loss is the mean squared error over all values, on [0, 1]; λ multiplies the recognizer's own loss.
+# A denoiser in front of a frozen recognizer of segmentation: 60,000 iterations, the learning rate ÷5 every 12,000; λ
+# = 0.5. The pixel loss is the mean squared error over all values, on [0, 1]; λ multiplies the recognizer's own loss.
 train_cfg = dict(
     type='sr4ir_mm.AlternatingIterTrainLoop',
     max_iters=60000,
