@@ -13,6 +13,7 @@ def _child(name: str, parent: str, location: str) -> Registry:
 
 
 MODELS = _child('model', 'MODELS', 'models')
+MODEL_WRAPPERS = _child('model wrapper', 'MODEL_WRAPPERS', 'engine')
 LOOPS = _child('loop', 'LOOPS', 'engine')
 HOOKS = _child('hook', 'HOOKS', 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child('optimizer wrapper constructor', 'OPTIM_WRAPPER_CONSTRUCTORS', 'engine')

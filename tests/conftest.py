@@ -1,18 +1,23 @@
 """Tiny networks and images that the tests share."""
 import copy
+import importlib.util
 from pathlib import Path
 
 import cv2
+import mmengine.config.config
 import numpy as np
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / 'data'
 NUM_CLASSES = 4
+
+# MMEngine formats the config with yapf for the log and for every checkpoint: most of the time of a tiny training
+mmengine.config.config.FormatCode = lambda text, **kwargs: (text, True)
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +178,24 @@ def voc_cfg(voc, tmp_path):
                     logger=dict(type='LoggerHook', interval=1), checkpoint=dict(type='sr4ir_mm.CheckpointHook', interval=1)),
                 randomness=dict(seed=0),
                 log_level='WARNING')))
+
+
+@pytest.fixture(scope='session')
+def tool():
+    """Import a script of tools/."""
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name.replace('/', '_'), ROOT / 'tools' / f'{name}.py')
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture
+def config_file(voc_cfg, tmp_path):
+    """The tiny config as a file, as a user would pass it."""
+    path = tmp_path / 'tiny.py'
+    Config(voc_cfg).dump(str(path))
+    return str(path)

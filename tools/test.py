@@ -8,8 +8,9 @@ import os
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
+from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.engine.utils import unwrap
-from sr4ir_mm.utils import ConfigError, check_config, check_file, load_config
+from sr4ir_mm.utils import check_config, check_file, load_config, run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -41,6 +42,7 @@ def main(argv=None) -> dict:
     if args.show_dir:
         cfg.custom_hooks.append(dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir))
     check_config(cfg, args.cfg_options)
+    init_dist_without_gpu(cfg)
     runner = Runner.from_cfg(cfg)
     if not args.checkpoint:
         unwrap(runner.model).load_pretrained()
@@ -48,7 +50,4 @@ def main(argv=None) -> dict:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except ConfigError as error:
-        raise SystemExit(f'error: {error}')
+    run_tool(main)

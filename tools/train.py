@@ -6,7 +6,8 @@ import torch
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
-from sr4ir_mm.utils import ConfigError, check_config, check_file, load_config
+from sr4ir_mm.engine import init_dist_without_gpu
+from sr4ir_mm.utils import check_config, check_file, latest_checkpoint, load_config, run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -43,7 +44,10 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.launcher, args.work_dir)
     if args.resume == 'auto':
-        cfg.resume, cfg.load_from = True, None
+        cfg.load_from = latest_checkpoint(cfg.work_dir)
+        cfg.resume = cfg.load_from is not None
+        if not cfg.resume:
+            print(f'--resume: there is no checkpoint in {cfg.work_dir}; the training starts at the beginning.')
     elif args.resume:
         check_file(args.resume, '--resume')
         cfg.resume, cfg.load_from = True, args.resume
@@ -57,11 +61,9 @@ def main(argv=None) -> None:
     if args.tensorboard:
         cfg.visualizer.vis_backends = [*cfg.visualizer.get('vis_backends', []), dict(type='TensorboardVisBackend')]
     check_config(cfg, args.cfg_options)
+    init_dist_without_gpu(cfg)
     Runner.from_cfg(cfg).train()
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (ConfigError, FloatingPointError) as error:
-        raise SystemExit(f'error: {error}')
+    run_tool(main)

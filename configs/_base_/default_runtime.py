@@ -8,7 +8,9 @@ custom_hooks = [dict(type='sr4ir_mm.NonFiniteLossHook')]
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'))
+    # without a GPU the backend is gloo; timeout in seconds: how long a process waits for one that does not answer
+    dist_cfg=dict(backend='nccl', timeout=1800))
+model_wrapper_cfg = dict(type='sr4ir_mm.CascadeDistributedDataParallel')
 log_level = 'INFO'
 load_from = None
 resume = False

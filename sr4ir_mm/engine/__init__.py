@@ -1,4 +1,6 @@
 from .checkpoint import AtomicBackend, CheckpointHook
+from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu
+from .ema import EMAHook
 from .hooks import NonFiniteLossHook, PanelHook, WholeCheckpointHook
 from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
 from .optim_wrapper import CascadeOptimWrapper, CascadeOptimWrapperConstructor
@@ -8,7 +10,8 @@ from .record import RunRecordHook
 from .schedulers import CosineRestartLR, LinearRampLR
 
 __all__ = [
-    'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend', 'CascadeOptimWrapper',
-    'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'LinearRampLR', 'Loss', 'NonFiniteLossHook',
-    'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook', 'WholeCheckpointHook', 'build_phases', 'only_training'
+    'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend',
+    'CascadeDistributedDataParallel', 'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook', 'LinearRampLR', 'Loss', 'NonFiniteLossHook',
+    'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook', 'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu',
+    'only_training'
 ]

@@ -6,16 +6,19 @@ from glob import glob
 from pathlib import Path
 from typing import List, Optional, Union
 
+import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as _CheckpointHook
 from mmengine.hooks import EMAHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.utils import apply_to
 
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils import CheckpointError, ConfigError
 
 from .random_state import get_random_state, set_random_state
+from .utils import unwrap
 
 
 @register_backend('atomic')
@@ -92,12 +95,21 @@ class CheckpointHook(_CheckpointHook):
     # ---------- writing
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        _check_finite(runner)
         # every process comes here, but only the main one reaches `before_save_checkpoint`
         self._saved = dict(
-            processes=_gather(_process_state(runner)),
-            batches_per_epoch=len(runner.train_dataloader),
-            validated_at=self._validated_at)
+            resume_state=dict(
+                processes=_gather(_process_state(runner)),
+                batches_per_epoch=len(runner.train_dataloader),
+                validated_at=self._validated_at))
+        save_optimizer = self.save_optimizer
+        if save_optimizer:
+            # of an optimizer that is spread over the processes, like ZeRO's, they make the state together
+            self._saved['optimizer'] = apply_to(
+                runner.optim_wrapper.state_dict(), lambda x: hasattr(x, 'cpu'), lambda x: x.cpu())
+            self.save_optimizer = False
         super()._save_checkpoint_with_step(runner, step, meta)
+        self.save_optimizer = save_optimizer
         while self.max_keep_ckpts > 0 and len(self.keep_ckpt_ids) > self._keep:
             path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(self.keep_ckpt_ids.popleft()))
             if is_main_process() and self.file_backend.isfile(path):
@@ -106,7 +118,7 @@ class CheckpointHook(_CheckpointHook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if self._saved is not None:
-            checkpoint['resume_state'] = self._saved
+            checkpoint.update(self._saved)
 
     # ---------- reading
 
@@ -166,6 +178,14 @@ def _process_state(runner: Runner) -> dict:
         random=get_random_state(),
         seeds=runner.train_dataloader.get_seeds(),
         gradients=runner.optim_wrapper.gradients())
+
+
+def _check_finite(runner: Runner) -> None:
+    """Where several processes train, the bad loss may have been another one's."""
+    bad = [name for name, tensor in unwrap(runner.model).state_dict().items() if not torch.isfinite(tensor).all()]
+    if bad:
+        raise FloatingPointError(f'{len(bad)} tensors of the model are no longer finite, the first is {bad[0]}; no '
+                                 'checkpoint is written, and those from before are good.')
 
 
 def _gather(state: dict) -> List[dict]:

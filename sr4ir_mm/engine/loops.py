@@ -6,6 +6,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from sr4ir_mm.registry import LOOPS
 from sr4ir_mm.utils import ConfigError, check_choice
 
+from .distributed import CascadeDistributedDataParallel
 from .optim_wrapper import CascadeOptimWrapperConstructor
 from .phase import build_phases
 from .random_state import ReproducibleDataLoader
@@ -23,6 +24,11 @@ class _Alternating:
         self._cascade = unwrap(runner.model)
         self.phases = build_phases(phases, self._cascade.terms, list(self._cascade.trainable_parts))
         self._check_optimizers(runner)
+        if runner.model is not self._cascade:
+            if not isinstance(runner.model, CascadeDistributedDataParallel):
+                raise ConfigError(f'model_wrapper_cfg makes a {type(runner.model).__name__}, which does not know phases; '
+                                  "allowed: model_wrapper_cfg=dict(type='sr4ir_mm.CascadeDistributedDataParallel').")
+            runner.model.convert_sync_bn({part for phase in self.phases for part in phase.update})
 
     def _check_optimizers(self, runner: Runner) -> None:
         """Every part that a phase updates needs an optimizer, and every optimizer a schedule if any has one."""

@@ -1,5 +1,5 @@
 from contextlib import contextmanager, nullcontext
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
 import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
@@ -67,10 +67,17 @@ class CascadeOptimWrapper(OptimWrapperDict):
         """The loss to go backward from."""
         return self.scaler.scale(loss / self._accumulated())
 
-    def step(self, parts: Sequence[str]) -> None:
-        """Step the optimizers of these parts and clear their gradients, if the accumulation is complete."""
+    def step(self, parts: Sequence[str], reduce_gradients: Optional[Callable] = None) -> None:
+        """Step the optimizers of these parts and clear their gradients, if the accumulation is complete.
+
+        Args:
+            parts: Names of parts.
+            reduce_gradients: Called with their trainable parameters before anything reads the gradients.
+        """
         if not self._should_step():
             return
+        if reduce_gradients is not None:
+            reduce_gradients([p for part in parts for p in _parameters(self[part]) if p.requires_grad])
         for part in parts:
             wrapper = self[part]
             if self.scaler.is_enabled():

@@ -1,5 +1,5 @@
 import contextlib
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from sr4ir_mm.utils import ConfigError, check_filled
 from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
+from .memory import checkpoint_activations, losses_in_float32
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -31,6 +32,8 @@ class Cascade(BaseModel):
         degradation: What makes ``lr`` from ``hr``, or its config; called with the images and, in evaluation, with the
             random generator of each. None: the data set brings ``lr``, or none is needed.
         img_range: The value range that the restorer works in, 1 or 255; its input is multiplied, its output divided.
+        restorer_with_cp: Whether the restorer keeps the activations between its blocks only and computes the others again
+            in the backward: less memory, for one more forward.
         pixel: A loss (input, target) -> scalar for the loss term ``pixel``, or its config, for example
             ``dict(type='torch.nn.MSELoss')``. Default: the mean absolute difference.
         tdp: Config of the task-driven perceptual loss, needed for the loss term ``tdp``.
@@ -58,6 +61,7 @@ class Cascade(BaseModel):
                  recognizer: Union[nn.Module, dict, None] = None,
                  degradation: Union[nn.Module, dict, None] = None,
                  img_range: float = 1.,
+                 restorer_with_cp: bool = False,
                  pixel: Union[nn.Module, dict, None] = None,
                  tdp: Optional[dict] = None,
                  noise_seed: int = 0,
@@ -75,6 +79,8 @@ class Cascade(BaseModel):
             self.restorer_init_cfg = restorer.pop('init_cfg', None)
         self.restorer = _build(restorer, 'model.restorer')
         self._check_scale()
+        if restorer_with_cp and self.restorer is not None:
+            checkpoint_activations(self.restorer)
 
         if isinstance(recognizer, dict):
             recognizer = dict(recognizer)
@@ -83,6 +89,7 @@ class Cascade(BaseModel):
                 recognizer.setdefault('data_preprocessor', data_preprocessor)
         self.recognizer = _build(recognizer, 'model.recognizer')
         if self.recognizer is not None:
+            losses_in_float32(self.recognizer)
             preprocessor = self.recognizer.data_preprocessor
         else:
             preprocessor = _build(dict(data_preprocessor or {}, _scope_=self.host), 'model.data_preprocessor')
@@ -275,12 +282,13 @@ class Cascade(BaseModel):
 
     # ---------- training and testing
 
-    def train_step(self, data: dict, optim_wrapper) -> Dict[str, Tensor]:
+    def train_step(self, data: dict, optim_wrapper, reduce_gradients: Optional[Callable] = None) -> Dict[str, Tensor]:
         """One iteration: every phase goes forward, backward and steps its optimizers.
 
         Args:
             data: A batch from the dataloader.
             optim_wrapper: The :class:`~sr4ir_mm.engine.CascadeOptimWrapper`.
+            reduce_gradients: Called with the parameters that are going to be stepped, where several processes train.
 
         Returns:
             Each loss by its log name, weight included, and their sum as ``loss``.
@@ -294,11 +302,11 @@ class Cascade(BaseModel):
             data = self.data_preprocessor(data, True)
             batch = Batch(self, data_samples=data['data_samples'], **data['inputs'])
             for phase in self.phases:
-                logs.update(self._run_phase(phase, batch, optim_wrapper))
+                logs.update(self._run_phase(phase, batch, optim_wrapper, reduce_gradients))
         logs['loss'] = sum(logs.values())
         return logs
 
-    def _run_phase(self, phase: Phase, batch: Batch, optim_wrapper) -> Dict[str, Tensor]:
+    def _run_phase(self, phase: Phase, batch: Batch, optim_wrapper, reduce_gradients) -> Dict[str, Tensor]:
         logs = {}
         batch.start_phase('restorer' in phase.update)
         with only_training(self.parts, phase.update):
@@ -308,7 +316,7 @@ class Cascade(BaseModel):
                 optim_wrapper.scale_loss(value).backward()
                 logs[loss.log_name] = value.detach()
             batch.backward_to_restorer()
-            optim_wrapper.step(phase.update)
+            optim_wrapper.step(phase.update, reduce_gradients)
         return logs
 
     def val_step(self, data: dict) -> List:

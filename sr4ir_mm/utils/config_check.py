@@ -7,6 +7,7 @@ from typing import Any, Iterator, Optional, Sequence, Tuple
 from mmengine.config import Config
 from mmengine.fileio import exists, join_path
 
+from .checkpoint import check_checkpoint
 from .errors import ConfigError
 
 # What MMEngine's runner reads; anything else at the top of a config is a variable of its author.
@@ -46,6 +47,9 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
         ConfigError: With the key, the value found and what is allowed.
     """
     _check_keys(cfg, overrides)
+    if cfg.get('sync_bn'):
+        raise ConfigError(f"sync_bn is '{cfg.sync_bn}', by which MMEngine would convert frozen parts too; "
+                          f"write model_wrapper_cfg.sync_bn='{cfg.sync_bn}', which converts those that are trained.")
     _check_checkpoints(cfg)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(name):
@@ -89,9 +93,13 @@ def check_file(path: str, key: str) -> None:
 def _check_checkpoints(cfg: Config) -> None:
     if cfg.get('load_from'):
         check_file(cfg.load_from, 'load_from')
+        if osp.isfile(cfg.load_from):
+            check_checkpoint(cfg.load_from)
     for key, node in _walk(cfg.get('model', {}), 'model'):
         if node.get('type') == 'Pretrained':
             check_file(node.get('checkpoint', ''), f'{key}.checkpoint')
+            if osp.isfile(node.get('checkpoint', '')):
+                check_checkpoint(node.checkpoint)
 
 
 def _check_dataset(dataset: dict, key: str) -> None:

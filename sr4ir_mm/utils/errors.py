@@ -1,5 +1,6 @@
+import os
 from difflib import get_close_matches
-from typing import Iterable
+from typing import Callable, Iterable
 
 
 class ConfigError(ValueError):
@@ -27,3 +28,17 @@ def check_choice(value: str, allowed: Iterable[str], key: str) -> str:
     near = get_close_matches(str(value), map(str, allowed), n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ''
     raise ConfigError(f'{key} is {value!r}; allowed: {", ".join(map(repr, allowed)) or "nothing here"}.{hint}')
+
+
+def run_tool(main: Callable) -> None:
+    """Run a command; a mistake of its user ends it with one sentence instead of a traceback."""
+    try:
+        main()
+    except (ConfigError, CheckpointError, FloatingPointError, RuntimeError) as error:
+        if type(error) is RuntimeError:
+            if not str(error).startswith('DataLoader worker'):
+                raise
+            error = (f'{error} Often the memory of the machine was not enough: try fewer workers '
+                     '(train_dataloader.num_workers) or smaller batches. --resume goes on from the last checkpoint.')
+        process = f" in process {os.environ['RANK']}" if int(os.environ.get('WORLD_SIZE', 1)) > 1 else ''
+        raise SystemExit(f'error{process}: {error}')

@@ -1,0 +1,91 @@
+"""Which checkpoint is whole, and whether it fills a model."""
+import logging
+import os
+import os.path as osp
+import zipfile
+import zlib
+from glob import escape, glob
+from typing import List, Optional
+
+from mmengine.logging import print_log
+
+from .errors import CheckpointError, ConfigError
+
+
+def check_checkpoint(path: str) -> None:
+    """Compare a checkpoint on the disk with the checksums that it carries.
+
+    Args:
+        path: A file in PyTorch's format since 1.6, a zip archive; older ones have no checksums and are not looked into.
+
+    Raises:
+        CheckpointError: It is cut off, or bits of it have changed.
+    """
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(2)
+        if start and start != b'PK':
+            return
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError) as error:
+        raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({error}).') from error
+    if damaged:
+        raise CheckpointError(f"The checkpoint {path} is damaged: its entry '{damaged}' does not fit its checksum.")
+
+
+def latest_checkpoint(work_dir: str) -> Optional[str]:
+    """The newest whole checkpoint of a training, or None where it has written none.
+
+    Args:
+        work_dir: With the file ``last_checkpoint``, which says where the checkpoints are.
+
+    Raises:
+        CheckpointError: There are checkpoints, but none is whole.
+    """
+    candidates = _candidates(work_dir)
+    for path in candidates:
+        try:
+            check_checkpoint(path)
+        except CheckpointError as error:
+            print_log(f'{error} It is left out; looking for the one before.', 'current', level=logging.WARNING)
+        else:
+            return path
+    if candidates:
+        raise CheckpointError(f'None of the {len(candidates)} checkpoints in {osp.dirname(candidates[0])} is whole; '
+                              'delete them to train from the beginning.')
+    return None
+
+
+def check_filled(module, state: dict, checkpoint: str, what: str, advice: str) -> None:
+    """Refuse weights that lack some of a module's, or have them in another shape: MMEngine leaves the rest at random.
+
+    Args:
+        module: The module that they are for.
+        state: The weights by their names.
+        checkpoint: Where they come from.
+        what: What the user calls the module.
+        advice: What to do about it.
+
+    Raises:
+        ConfigError: With the first tensors that do not fit.
+    """
+    expected = module.state_dict()
+    bad = [
+        f'{name} ({"missing" if name not in state else f"{tuple(state[name].shape)}, not {tuple(value.shape)}"})'
+        for name, value in expected.items() if name not in state or state[name].shape != value.shape
+    ]
+    if bad:
+        raise ConfigError(f'The checkpoint {checkpoint} does not fit {what} in {len(bad)} of {len(expected)} tensors, '
+                          f'the first are: {", ".join(bad[:3])}; {advice}.')
+
+
+def _candidates(work_dir: str) -> List[str]:
+    """The checkpoints that a training wrote one after the other, the newest first."""
+    folder = work_dir
+    record = osp.join(work_dir, 'last_checkpoint')
+    if osp.exists(record):
+        with open(record) as file:
+            folder = osp.dirname(file.read().strip()) or work_dir
+    paths = [path for name in ('epoch', 'iter') for path in glob(osp.join(escape(folder), f'{name}_[0-9]*.pth'))]
+    return sorted(paths, key=os.path.getmtime, reverse=True)
