@@ -1,8 +1,12 @@
-"""Compare SR4IR with its baselines: ``python tools/compare.py CONFIG --protocols h2t l2t s2t sr4ir --seeds 0 1``.
+"""Compare a method with its baselines: ``python tools/compare.py CONFIG --protocols h2t l2t s2t sr4ir --seeds 0 1``.
 
-CONFIG is a config of SR4IR; those of the other protocols are made from it by configs/_base_/protocols.py. Each run is a
-process of its own. The same command continues where it was stopped: a run is finished when its result.json is there, and
-one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv and plot.png.
+CONFIG is a config of the method; those of the other protocols are made from it by configs/_base_/protocols.py. Each run
+is a process of its own. The same command continues where it was stopped: a run is finished when its result.json is
+there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv and plot.png.
+
+Several configs, or several strengths of noise (``--sigmas 15 30``), get a folder with a table each, and one table.md of
+all. With two configs of two tasks the protocol ``cross`` puts the restorer of the one in front of the recognizer of the
+other.
 """
 import argparse
 import json
@@ -12,14 +16,16 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
+from typing import Dict, NamedTuple, Optional
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
 
 from sr4ir_mm.engine.record import write_json
 from sr4ir_mm.utils import ConfigError, check_config, load_config
 from sr4ir_mm.utils.config_check import RUNNER_KEYS
-from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols
+from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
 from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,18 +33,23 @@ PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Compare SR4IR with its baselines')
-    parser.add_argument('config', help='path of a config of SR4IR')
+    parser = argparse.ArgumentParser(description='Compare a method with its baselines')
+    parser.add_argument('configs', nargs='+', metavar='config', help='a config of the method, one for each task')
     everything = ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir']
     parser.add_argument(
         '--protocols', nargs='+', default=everything, metavar='NAME',
-        help=f'what to compare: rows of configs/_base_/protocols.py, or sr4ir; default: {" ".join(everything)}')
+        help=f'what to compare: rows of configs/_base_/protocols.py; default: {" ".join(everything)}')
+    parser.add_argument(
+        '--sigmas', nargs='+', type=float, default=[], metavar='S',
+        help='strengths of the noise, 0 to 255; default: that of the config')
+    parser.add_argument(
+        '--sr-config', metavar='CONFIG', help='config that the protocol sr is trained by, for all tasks; default: theirs')
     parser.add_argument(
         '--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed; default: 0')
     parser.add_argument(
         '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
     parser.add_argument(
-        '--work-dir', metavar='DIR', help='folder of all runs; default: work_dirs/compare_<name of the config>')
+        '--work-dir', metavar='DIR', help='folder of all runs; default: work_dirs/compare_<names of the configs>')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
         help='override settings of the config')
@@ -49,17 +60,32 @@ class RunFailed(RuntimeError):
     """What a run said last before it ended with an error."""
 
 
+class Setting(NamedTuple):
+    """What one table is about: a task, by the name of its config, and the strength of the noise."""
+    task: str = ''
+    sigma: Optional[float] = None
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.task, '' if self.sigma is None else f'sigma_{self.sigma:g}')
+
+    def __str__(self) -> str:
+        return ', '.join(part for part in (self.task, '' if self.sigma is None else f'σ = {self.sigma:g}') if part)
+
+
 class Run:
     """One protocol with one seed, in a folder of its own."""
 
-    def __init__(self, work_dir: Path, protocol: str, seed: int) -> None:
+    def __init__(self, work_dir: Path, protocol: str, seed: int, setting: Setting = Setting()) -> None:
         self.protocol = protocol
         self.seed = seed
-        self.name = f'{protocol} seed {seed}'
-        self.folder = work_dir / protocol / f'seed_{seed}'
+        self.setting = setting
+        self.name = f'{protocol} seed {seed}' + (f' of {setting}' if str(setting) else '')
+        self.folder = work_dir / setting.folder / protocol / f'seed_{seed}'
         self.config = self.folder / 'config.py'
         self.record = self.folder / 'record.json'
         self.log = self.folder / 'output.txt'
+        self.trains = True
 
     @property
     def result(self) -> dict:
@@ -89,9 +115,10 @@ class Run:
                                   f'choose another --work-dir or delete {self.folder}.')
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(text)
+        self.trains = cfg.train_cfg is not None
 
     def finish(self, config: str) -> None:
-        """Make the result of what the training has recorded."""
+        """Make the result of what training or test have recorded; a test alone has no costs."""
         record = self.progress()
         write_json(
             self.folder / 'result.json',
@@ -99,7 +126,7 @@ class Run:
                 config=config,
                 protocol=self.protocol,
                 seed=self.seed,
-                **{key: record[key] for key in ('metrics', 'seconds', 'peak_memory', 'memory_kind')}))
+                **{key: record[key] for key in ('metrics', 'seconds', 'peak_memory', 'memory_kind') if key in record}))
 
 
 def _difference(old: Config, new: Config) -> str:
@@ -187,7 +214,13 @@ def execute(run: Run, progress: Progress, script: str, *arguments: str) -> None:
 
 
 def train_and_test(run: Run, progress: Progress) -> None:
-    """Train a run, or go on with it; where its training ended without a validation, test it."""
+    """Train a run, or go on with it; where its training ended without a validation, test it.
+
+    One in which nothing learns is tested with the weights that its config names.
+    """
+    if not run.trains:
+        execute(run, progress, 'test.py', str(run.config), '--work-dir', str(run.folder / 'test'))
+        return
     work_dir = ['--work-dir', str(run.folder / 'train')]
     if not run.progress().get('finished'):
         execute(run, progress, 'train.py', str(run.config), *work_dir, '--seed', str(run.seed), '--resume')
@@ -195,60 +228,132 @@ def train_and_test(run: Run, progress: Progress) -> None:
         execute(run, progress, 'test.py', str(run.config), run.checkpoint, *work_dir)
 
 
-def report(runs, order, protocols, metric, config: str, work_dir: Path) -> None:
-    """Write and print the table, and draw the plot."""
+def report(runs, order, protocols, metric, config: str, work_dir: Path) -> str:
+    """Write the table of one setting, draw the plot, and return the table."""
     results = [run.result for run in runs if run.result]
     if not results:
-        return
+        return ''
     metric = main_metric(results, metric)
     rows = summarize(results, [name for name in protocols if name in order], metric)
     titles = {name: row.title for name, row in protocols.items()}
     table = markdown(rows, titles)
+    work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / 'table.md').write_text(table)
     write_csv(rows, work_dir / 'table.csv')
     plot(rows, titles, metric, Path(config).stem, work_dir / 'plot.png')
-    print(f'\n{table}\nWritten to {work_dir}: table.md, table.csv, plot.png', flush=True)
+    return table
+
+
+class Study:
+    """All runs of the command, and which of them starts from which."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.work_dir = Path(
+            args.work_dir or f'work_dirs/compare_{"_".join(Path(path).stem for path in args.configs)}').absolute()
+        self.paths = {Path(path).stem: path for path in args.configs}
+        if len(self.paths) < len(args.configs):
+            raise ConfigError(f'CONFIG is {", ".join(args.configs)}; their names must differ.')
+        self.cfgs = {task: _load(path, args.cfg_options) for task, path in self.paths.items()}
+        self.protocols = {task: load_protocols(PROTOCOLS, cfg) for task, cfg in self.cfgs.items()}
+        rows = next(iter(self.protocols.values()))
+        self.order = in_order(args.protocols, rows)
+        for name in self.order:
+            if rows[name].get('of_other') and len(self.paths) != 2:
+                raise ConfigError(f"--protocols has '{name}', which takes a part from another task; it needs two "
+                                  f'configs, not {len(self.paths)}.')
+        self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
+        self.seeds = list(dict.fromkeys(args.seeds))
+        self.sr_cfg = _load(args.sr_config, args.cfg_options) if args.sr_config else None
+        # each run by its key, and the first place in the tables that it belongs to; each behind those it starts from
+        self.runs: Dict[tuple, Run] = {}
+        self.places: Dict[tuple, tuple] = {}
+        for sigma, seed, name, task in product(self.sigmas, self.seeds, self.order, self.paths):
+            key = self.key(task, sigma, name, seed)
+            if key not in self.runs:
+                # a mistake shows before the first run, not hours later
+                self.config(task, sigma, name, dict.fromkeys(self._row(task, name).get('start', {}), ''))
+                self.runs[key] = Run(self.work_dir, name, seed, Setting(*key[:2]))
+                self.places[key] = task, sigma, name, key[-1]
+
+    def _row(self, task: str, name: str) -> ConfigDict:
+        return self.protocols[task][name]
+
+    def key(self, task: str, sigma: Optional[float], name: str, seed: int) -> tuple:
+        """Runs that several settings or seeds share, and so are made once, have one key."""
+        row = self._row(task, name)
+        if not row.phases and not row.get('start'):
+            seed = self.seeds[0]  # nothing here is random
+        clean = 'restorer' in row and row.restorer is None
+        clean |= bool(row.phases) and {loss for phase in row.phases for loss in phase.losses} == {'task_hr'}
+        shared = name == 'sr' and self.sr_cfg is not None
+        return '' if shared or len(self.paths) == 1 else task, None if clean else sigma, name, seed
+
+    def config(self, task: str, sigma: Optional[float], name: str, checkpoints: Dict[str, str]) -> Config:
+        cfg = self.sr_cfg if name == 'sr' and self.sr_cfg is not None else self.cfgs[task]
+        if sigma is not None:
+            cfg = set_sigma(cfg, sigma)
+        return apply_protocol(cfg, self._row(task, name), checkpoints)
+
+    def sources(self, task: str, sigma: Optional[float], name: str, seed: int) -> Dict[str, Run]:
+        """The runs that the parts of a run start from."""
+        row = self._row(task, name)
+        if row.get('of_other'):
+            task = next(other for other in self.paths if other != task)
+        return {part: self.runs[self.key(task, sigma, source, seed)] for part, source in row.get('start', {}).items()}
+
+    def report(self, metric: Optional[str]) -> None:
+        tables = []
+        for task, path in self.paths.items():
+            for sigma in self.sigmas:
+                setting = Setting(task if len(self.paths) > 1 else '', sigma)
+                keys = dict.fromkeys(self.key(task, sigma, name, seed) for seed in self.seeds for name in self.order)
+                table = report([self.runs[key] for key in keys], self.order, self.protocols[task], metric, path,
+                               self.work_dir / setting.folder)
+                if table:
+                    tables.append(f'{setting}\n\n{table}' if str(setting) else table)
+        if tables:
+            (self.work_dir / 'table.md').write_text('\n'.join(tables))
+            print('', *tables, f'Written to {self.work_dir}: table.md, table.csv, plot.png', sep='\n', flush=True)
+
+
+def _load(path: str, overrides: dict) -> Config:
+    cfg = load_config(path, overrides)
+    check_config(cfg, overrides)
+    cfg.pop('work_dir')  # each run gets its own
+    return cfg
 
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    cfg = load_config(args.config, args.cfg_options)
-    check_config(cfg, args.cfg_options)
-    work_dir = Path(args.work_dir or f'work_dirs/compare_{Path(args.config).stem}').absolute()
-    cfg.pop('work_dir')  # each run gets its own
-    protocols = load_protocols(PROTOCOLS, cfg)
-    order = in_order(args.protocols, protocols)
-    for name in order:  # a mistake shows before the first run, not hours later
-        apply_protocol(cfg, protocols[name], dict.fromkeys(protocols[name].get('start', {}), ''))
-    added = [name for name in order if name not in args.protocols]
+    study = Study(args)
+    added = [name for name in study.order if name not in args.protocols]
     if added:
         print(f'Also run, because others start from it: {", ".join(added)}.', flush=True)
-
-    runs = {(name, seed): Run(work_dir, name, seed) for seed in dict.fromkeys(args.seeds) for name in order}
-    finished = sum(bool(run.result) for run in runs.values())
+    finished = sum(bool(run.result) for run in study.runs.values())
     if finished:
-        print(f'Finished before: {finished} of {len(runs)} runs.', flush=True)
-    progress = Progress(len(runs), finished)
+        print(f'Finished before: {finished} of {len(study.runs)} runs.', flush=True)
+    progress = Progress(len(study.runs), finished)
     failures = []
-    for (name, seed), run in runs.items():
-        sources = {part: runs[source, seed] for part, source in protocols[name].get('start', {}).items()}
+    for key, run in study.runs.items():
+        task, sigma, name, seed = study.places[key]
+        sources = study.sources(task, sigma, name, seed)
         missing = [source.name for source in sources.values() if not source.result]
         if missing:
             failures.append(f'{run.name} was left out: it starts from {", ".join(missing)}')
             continue
         checkpoints = {part: source.checkpoint for part, source in sources.items()}
-        run.prepare(apply_protocol(cfg, protocols[name], checkpoints))
+        run.prepare(study.config(task, sigma, name, checkpoints))
         if run.result:
             continue
         progress.start(run)
         try:
             train_and_test(run, progress)
-            run.finish(args.config)
+            run.finish(study.paths[task])
             progress.end('finished')
         except RunFailed as error:
             failures.append(str(error))
             progress.end('failed')
-    report(runs.values(), order, protocols, args.metric, args.config, work_dir)
+    study.report(args.metric)
     if failures:
         raise SystemExit('\n'.join(f'error: {failure}' for failure in failures))
 

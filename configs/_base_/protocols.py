@@ -1,15 +1,19 @@
-# The protocols that SR4IR is compared with, each a table of phases. A config takes one by `_base_.protocols[name].phases`,
+# The protocols that are compared, each a table of phases. A config takes one by `_base_.protocols[name].phases`,
 # tools/compare.py reads all of them: a new protocol is a new row here. Besides `phases` a row may have
 #   title     what tables and plots call it
-#   restorer  a network of its own in place of the config's; it gets the scale of the model
+#   restorer  a network of its own in place of the config's, None for clean images; what is None in it comes from the
+#             model: its scale and the arguments of its degradation
 #   start     the part whose weights come from a run of another protocol
+#   of_other  True: of that protocol's run for the other one of two configs
+# No `phases`: those of the config itself. Empty `phases`: nothing learns, the parts are tested as they start, and those
+# that `start` does not name come from the config's own init_cfg.
 protocols = {
     'h2t': dict(
         title='H→T', phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]),
     'l2t': dict(
         title='L→T',
         phases=[dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0))],
-        restorer=dict(type='sr4ir_mm.Interpolation', mode='bilinear', align_corners=True)),
+        restorer=dict(type='sr4ir_mm.Interpolation', scale=None, mode='bilinear', align_corners=True)),
     'sr': dict(
         title='SR', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))]),
     's2t': dict(
@@ -23,4 +27,17 @@ protocols = {
     's+t': dict(
         title='S+T',
         phases=[dict(name='joint', update=['restorer', 'recognizer'], losses=dict(pixel=1.0, task_sr=1.0))]),
+    'sr4ir': dict(title='SR4IR'),
+    # Denoising meets high-level vision: in front of a frozen recognizer that comes with the config
+    'clean': dict(title='clean', phases=[], restorer=None),
+    'noisy': dict(title='noisy', phases=[], restorer=dict(type='torch.nn.Identity')),
+    'nlm': dict(title='non-local means', phases=[], restorer=dict(type='sr4ir_mm.NonLocalMeans', sigma=None)),
+    'separate': dict(title='separate', phases=[], start=dict(restorer='sr')),
+    # what joint training has to beat: as long a training from the same start
+    'lambda0': dict(
+        title='λ = 0',
+        phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.))],
+        start=dict(restorer='sr')),
+    'joint': dict(title='joint', start=dict(restorer='sr')),
+    'cross': dict(title='cross-task', phases=[], start=dict(restorer='joint'), of_other=True),
 }

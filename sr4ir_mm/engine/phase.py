@@ -38,8 +38,8 @@ class Phase:
     losses: Tuple[Loss, ...]
 
     def at(self, progress: int) -> 'Phase':
-        """The phase as it is in the given epoch (or iteration): with the losses that have begun."""
-        return replace(self, losses=tuple(loss for loss in self.losses if loss.begin <= progress))
+        """The phase as it is in the given epoch (or iteration): with the losses that have begun and have a weight."""
+        return replace(self, losses=tuple(loss for loss in self.losses if loss.begin <= progress and loss.weight))
 
 
 def _as_tuple(value) -> tuple:

@@ -67,8 +67,16 @@ class Batch:
     def lr(self) -> Tensor:
         if self._lr is None:
             with torch.no_grad():
-                self._lr = self._cascade.degrade(self.hr)
+                self._lr = self._cascade.degrade(self.hr, self.sizes, self._names())
         return self._lr
+
+    def _names(self) -> List[Optional[str]]:
+        """What evaluation knows each image by: its path, or its index where there are no samples. None in training."""
+        if self._cascade.training:
+            return []
+        if self.data_samples is None:
+            return [str(index) for index in range(len(self.sizes))]
+        return [getattr(sample, 'img_path', None) for sample in self.data_samples]
 
     @property
     def sr(self) -> Tensor:

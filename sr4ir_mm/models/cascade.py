@@ -3,18 +3,19 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Un
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from mmengine.model import BaseModel, initialize
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from sr4ir_mm.engine.phase import Phase, only_training
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils import ConfigError, check_filled
 
 from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
+from .degradations import image_generator
 from .memory import checkpoint_activations, keep_float32
-from .padding import pad_to_multiple
+from .padding import pad_to_multiple, pad_to_size
 
 
 class Cascade(BaseModel):
@@ -28,13 +29,17 @@ class Cascade(BaseModel):
         restorer: A network (N, 3, h, w) -> (N, 3, s·h, s·w), or its config; any of mmagic. None: ``hr`` goes straight
             into the recognizer. An ``init_cfg`` in the config works for networks too that do not know it themselves.
         recognizer: A model of the host library, or its config as it stands there. None: only the restorer is trained.
-        degradation: What makes ``lr`` from ``hr``, or its config. None: the data set brings ``lr``, or none is needed.
+        degradation: What makes ``lr`` from ``hr``, or its config; called with the images and, in evaluation, with the
+            random generator of each. None: the data set brings ``lr``, or none is needed.
         img_range: The value range that the restorer works in, 1 or 255; its input is multiplied, its output divided.
         restorer_with_cp: Whether the restorer keeps the activations between its blocks only and computes the others again
             in the backward: less memory, for one more forward.
         channels_last: Whether the weights of convolutions, and so the feature maps, lie in memory channels last, which
             is faster on CPUs and on GPUs with mixed precision; the numbers are the same but for rounding.
+        pixel: A loss (input, target) -> scalar for the loss term ``pixel``, or its config, for example
+            ``dict(type='torch.nn.MSELoss')``. Default: the mean absolute difference.
         tdp: Config of the task-driven perceptual loss, needed for the loss term ``tdp``.
+        noise_seed: Another number lets a random degradation draw something else for each image in evaluation.
         data_preprocessor: Config of the host's data preprocessor, where it is not in the recognizer's config.
         init_cfg: As of :class:`mmengine.model.BaseModule`.
     """
@@ -60,7 +65,9 @@ class Cascade(BaseModel):
                  img_range: float = 1.,
                  restorer_with_cp: bool = False,
                  channels_last: bool = False,
+                 pixel: Union[nn.Module, dict, None] = None,
                  tdp: Optional[dict] = None,
+                 noise_seed: int = 0,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -91,6 +98,8 @@ class Cascade(BaseModel):
             preprocessor = _build(dict(data_preprocessor or {}, _scope_=self.host), 'model.data_preprocessor')
         self.data_preprocessor = CascadeDataPreprocessor(preprocessor, self.pad_mode, scale)
         self.recognizer_input = RecognizerInput(preprocessor)
+        self.pixel = _build(pixel, 'model.pixel') or nn.L1Loss()
+        self.noise_seed = noise_seed
         self.tdp = _build(dict(dict(type='sr4ir_mm.TDPLoss'), **tdp) if tdp is not None else None, 'model.tdp')
 
         if channels_last:
@@ -119,6 +128,9 @@ class Cascade(BaseModel):
         if not isinstance(out, Tensor) or out.shape[:2] != (1, 3):
             raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) does not return RGB images; '
                               'allowed: networks from (N, 3, h, w) to (N, 3, s·h, s·w).')
+        if getattr(self.restorer, 'padding', None) == 'valid':
+            raise ConfigError(f"model.restorer.padding is 'valid', which takes {size - out.shape[-1]} pixels off an "
+                              "image; allowed in a cascade: 'same'.")
         if out.shape[-1] != self.scale * size:
             raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) enlarges by {out.shape[-1] / size:g}, '
                               f'but model.scale is {self.scale}; both must be the same.')
@@ -142,14 +154,53 @@ class Cascade(BaseModel):
             self.restorer._is_init = True
         super().init_weights()
 
+    def load_pretrained(self) -> None:
+        """Fill each part, wholly, from the checkpoint that its ``init_cfg`` names: to test what was trained apart.
+
+        Raises:
+            ConfigError: A part with parameters has no such ``init_cfg``, or its checkpoint lacks some of them.
+        """
+        init_cfgs = dict(restorer=self.restorer_init_cfg, recognizer=getattr(self.recognizer, 'init_cfg', None))
+        for name, part in self.trainable_parts.items():
+            key, cfg = f'model.{name}.init_cfg', init_cfgs[name]
+            if not isinstance(cfg, dict) or cfg.get('type') != 'Pretrained':
+                raise ConfigError(f'{key} does not say where the weights come from, and no checkpoint of the whole is '
+                                  f"given; set dict(type='Pretrained', checkpoint=…, prefix='{name}') or give one.")
+            prefix = f"{cfg['prefix']}." if cfg.get('prefix') else ''
+            state = CheckpointLoader.load_checkpoint(cfg['checkpoint'], map_location='cpu')
+            state = {
+                weight[len(prefix):]: value
+                for weight, value in state.get('state_dict', state).items() if weight.startswith(prefix)
+            }
+            check_filled(part, state, cfg['checkpoint'], f'model.{name}', f'correct {key}')
+            part.load_state_dict(state, strict=False)
+
     # ---------- from image to image
 
-    def degrade(self, hr: Tensor) -> Tensor:
-        """Make ``lr`` from ``hr``, padded to a multiple of the scale."""
+    def degrade(self, hr: Tensor, sizes: Sequence = (), names: Sequence[Optional[str]] = ()) -> Tensor:
+        """Make ``lr`` from ``hr``, padded to a multiple of the scale.
+
+        Args:
+            hr: Clean images, shape (N, 3, H, W).
+            sizes: Height and width of each image without its padding.
+            names: The path of each image, in evaluation: each is then degraded alone, at its own size and with its own
+                random generator, so that it does not depend on the batch what becomes of it.
+
+        Returns:
+            Shape (N, 3, ⌈H/s⌉, ⌈W/s⌉).
+        """
         if self.degradation is None:
             raise ConfigError('model.degradation is not set and the data set packs no `lr`; one of them must be, '
                               'see docs/datasets.md.')
-        return self.degradation(pad_to_multiple(hr, self.scale, self.pad_mode))
+        if not names:
+            return self.degradation(pad_to_multiple(hr, self.scale, self.pad_mode))
+        lr = []
+        for image, (height, width), name in zip(hr, sizes, names):
+            generator = None if name is None else image_generator(name, self.noise_seed)
+            image = pad_to_multiple(image[None, :, :height, :width], self.scale, self.pad_mode)
+            lr.append(self.degradation(image, generator))
+        height, width = (-(-side // self.scale) for side in hr.shape[-2:])
+        return torch.cat([pad_to_size(image, height, width, self.pad_mode) for image in lr])
 
     def restore(self, lr: Tensor, hr: Optional[Tensor] = None) -> Tensor:
         """Make ``sr`` from ``lr``, cropped to the size of ``hr`` where there is one."""
@@ -176,8 +227,8 @@ class Cascade(BaseModel):
     # ---------- one method for each loss term
 
     def loss_pixel(self, batch: Batch) -> Tensor:
-        """Mean absolute difference of ``sr`` and ``hr``."""
-        return F.l1_loss(batch.sr, batch.hr)
+        """Difference of ``sr`` and ``hr``, values in [0, 1], by ``model.pixel``."""
+        return self.pixel(batch.sr, batch.hr)
 
     def loss_tdp(self, batch: Batch) -> Tensor:
         """Distance of ``sr`` and ``hr`` in the recognizer's features."""
@@ -338,6 +389,7 @@ def _build(part: Union[nn.Module, dict, None], key: str) -> Optional[nn.Module]:
     if not isinstance(part, dict):
         raise TypeError(f'{key} must be a module or its config, but is {type(part).__name__}.')
     part = dict(part)
-    if '.' in str(part.get('type', '')):
-        part.setdefault('_scope_', part['type'].split('.')[0])
+    scope, _, name = str(part.get('type', '')).partition('.')
+    if name and scope != 'torch':  # which MMEngine finds, but is no scope
+        part.setdefault('_scope_', scope)
     return MODELS.build(part)

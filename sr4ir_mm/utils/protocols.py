@@ -1,6 +1,6 @@
-"""From a config of SR4IR to those of the protocols that it is compared with, by a table of phases."""
+"""From the config of a method to those of the protocols that it is compared with, by a table of phases."""
 import copy
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from mmengine.config import Config, ConfigDict
 
@@ -11,13 +11,14 @@ RESTORATION_SCOPES = ('sr4ir_mm.', 'mmagic.')
 
 
 def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
-    """Read the table of protocols and add SR4IR: what the config itself does.
+    """Read the table of protocols.
 
     Args:
         path: Path of ``configs/_base_/protocols.py``.
-        cfg: A config of SR4IR.
+        cfg: The config of a method; rows without phases get its phases.
     """
-    return dict(Config.fromfile(path).protocols, sr4ir=ConfigDict(title='SR4IR', phases=cfg.train_cfg.phases))
+    rows = Config.fromfile(path).protocols
+    return {name: ConfigDict({'phases': cfg.train_cfg.phases, **row}) for name, row in rows.items()}
 
 
 def in_order(names: Sequence[str], protocols: Dict[str, ConfigDict]) -> List[str]:
@@ -40,13 +41,13 @@ def in_order(names: Sequence[str], protocols: Dict[str, ConfigDict]) -> List[str
 
 
 def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str]) -> Config:
-    """Make the config of a protocol out of one of SR4IR.
+    """Make the config of a protocol out of that of a method.
 
     The phases say everything: a part that they neither teach nor look through is left out, and one that they do not
-    update gets no optimizer.
+    update gets no optimizer. Without phases nothing is trained: the config has a test only.
 
     Args:
-        cfg: A config of SR4IR; it is not changed.
+        cfg: The config of a method; it is not changed.
         protocol: A row of the table.
         checkpoints: For each part in the row's ``start``, the checkpoint that it starts from.
 
@@ -56,26 +57,61 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
     from sr4ir_mm.models.cascade import Cascade  # brings torch, which this package's import shall not
 
     cfg = copy.deepcopy(cfg)
-    cfg.train_cfg.phases = copy.deepcopy(protocol.phases)
-    terms = {term for phase in protocol.phases for term in phase['losses']}
-    taught = {part for term in terms for part in Cascade.terms[check_choice(term, Cascade.terms, 'a loss term')]}
+    if protocol.phases:
+        _train(cfg, protocol.phases, Cascade.terms)
+    else:
+        cfg.update(train_cfg=None, train_dataloader=None, optim_wrapper=None, param_scheduler=None)
+    if 'restorer' in protocol:
+        cfg.model.restorer = _own_restorer(cfg.model, protocol.restorer)
+        if cfg.model.restorer is None:
+            cfg.model.degradation = None
+    for part in protocol.get('start', {}):
+        cfg.model[part].init_cfg = ConfigDict(type='Pretrained', checkpoint=checkpoints[part], prefix=part)
+    return cfg
+
+
+def set_sigma(cfg: Config, sigma: float) -> Config:
+    """A config with another strength of its noise.
+
+    Raises:
+        ConfigError: Its degradation has no ``sigma``.
+    """
+    cfg = copy.deepcopy(cfg)
+    if 'sigma' not in (cfg.model.get('degradation') or {}):
+        raise ConfigError('--sigmas is given, but model.degradation has no `sigma`; allowed are configs with '
+                          "degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=…).")
+    cfg.model.degradation.sigma = sigma
+    return cfg
+
+
+def _train(cfg: Config, phases: Sequence[dict], allowed: Dict[str, tuple]) -> None:
+    cfg.train_cfg.phases = copy.deepcopy(phases)
+    terms = {term for phase in phases for term in phase['losses']}
+    taught = {part for term in terms for part in allowed[check_choice(term, allowed, 'a loss term')]}
     if 'restorer' not in taught:
         cfg.model.update(restorer=None, degradation=None)
     if 'recognizer' not in taught and 'tdp' not in terms:
         _drop_recognizer(cfg)
-    if 'restorer' in protocol:
-        cfg.model.restorer = ConfigDict(protocol.restorer, scale=cfg.model.scale)
-    for part in protocol.get('start', {}):
-        cfg.model[part].init_cfg = ConfigDict(type='Pretrained', checkpoint=checkpoints[part], prefix=part)
-    updated = {part for phase in protocol.phases for part in _as_list(phase['update'])}
+    updated = {part for phase in phases for part in _as_list(phase['update'])}
     for part in ('restorer', 'recognizer'):
         if part not in updated:
             cfg.optim_wrapper[part] = None
-    return cfg
+
+
+def _own_restorer(model: ConfigDict, restorer: Optional[dict]) -> Optional[ConfigDict]:
+    """The restorer of a protocol's row, with what is None in it filled in."""
+    if restorer is None:
+        return None
+    known = dict(model.get('degradation') or {}, scale=model.scale)
+    for key, value in restorer.items():
+        if value is None and known.get(key) is None:
+            raise ConfigError(f"The protocol's restorer {restorer['type']} needs `{key}`, but model.degradation has "
+                              f'none; it has: {", ".join(known)}.')
+    return ConfigDict({key: known[key] if value is None else value for key, value in restorer.items()})
 
 
 def _drop_recognizer(cfg: Config) -> None:
-    preprocessor = cfg.model.recognizer.get('data_preprocessor')
+    preprocessor = (cfg.model.get('recognizer') or {}).get('data_preprocessor')
     if preprocessor is not None:
         cfg.model.data_preprocessor = preprocessor
     cfg.model.update(recognizer=None, tdp=None)

@@ -30,10 +30,13 @@ def _columns(results: Sequence[dict], metric: Optional[str]) -> Dict[str, callab
     names = list(dict.fromkeys(name for result in results for name in result['metrics']))
     shown = [metric] if metric else []
     shown += [name for name in names if name.split('/')[-1] in RESTORATION_METRICS and name != metric]
-    kinds = sorted({result['memory_kind'] for result in results})
+    # a test alone has no costs
+    kinds = sorted({result['memory_kind'] for result in results if 'memory_kind' in result})
     memory = f'peak memory ({"/".join(kinds)}, MiB)'
     columns = {name: lambda result, name=name: float(result['metrics'].get(name, 'nan')) for name in shown}
-    return dict(columns, seconds=lambda result: result['seconds'], **{memory: lambda result: result['peak_memory']})
+    costs = dict(seconds='seconds', **{memory: 'peak_memory'}) if kinds else {}
+    return dict(columns, **{
+        name: lambda result, key=key: result.get(key, math.nan) for name, key in costs.items()})
 
 
 def summarize(results: Sequence[dict], order: Sequence[str], metric: Optional[str]) -> List[dict]:

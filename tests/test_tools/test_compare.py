@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 
 from sr4ir_mm.utils import ConfigError
-from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols
+from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
 from sr4ir_mm.utils.report import main_metric, summarize
 
 ROOT = Path(__file__).parents[2]
@@ -211,3 +211,90 @@ def test_an_unfinished_run_resumes(run):
     # the seconds of the first epoch are counted
     earlier = torch.load(folder / 'train/epoch_1.pth')['run_record']['seconds']
     assert again['seconds'] > earlier > 0
+
+
+DENOISE = [str(ROOT / f'configs/denoise_highlevel/joint_{name}_demo.py') for name in ('fpn', 'resnet')]
+
+
+@pytest.fixture
+def study(calls, monkeypatch, tmp_path):
+    """The command on both denoising demos, without their data and recognizers."""
+    monkeypatch.setattr(compare, 'check_config', lambda *args: None)
+
+    def main(*arguments, configs=DENOISE):
+        compare.main([*configs, '--work-dir', str(tmp_path / 'out'), *arguments])
+        return tmp_path / 'out'
+
+    return main
+
+
+def test_cross_task_starts_from_the_other_task(study, calls):
+    out = study('--protocols', 'separate', 'joint', 'cross', '--sigmas', '15', '30', '--seeds', '0', '1')
+    # two tasks, two sigmas, two seeds
+    assert sorted(set(calls)) == [('cross', 0, 'test.py'), ('cross', 1, 'test.py'), ('joint', 0, 'train.py'),
+                                  ('joint', 1, 'train.py'), ('separate', 0, 'test.py'), ('separate', 1, 'test.py'),
+                                  ('sr', 0, 'train.py'), ('sr', 1, 'train.py')]
+    assert len(calls) == 4 * 8
+    for task, other in (('fpn', 'resnet'), ('resnet', 'fpn')):
+        for sigma in (15, 30):
+            folder, source = (out / f'joint_{name}_demo/sigma_{sigma}' for name in (task, other))
+            made = ('joint', 'separate', 'cross')
+            cfg = {name: Config.fromfile(folder / f'{name}/seed_1/config.py') for name in made}
+            starts = {name: each.model.restorer.init_cfg.checkpoint for name, each in cfg.items()}
+            assert starts == dict(
+                joint=str(folder / 'sr/seed_1/train/epoch_2.pth'), separate=str(folder / 'sr/seed_1/train/epoch_2.pth'),
+                cross=str(source / 'joint/seed_1/train/epoch_2.pth'))
+            recognizer = Config.fromfile(DENOISE[task == 'resnet']).model.recognizer
+            for each in cfg.values():
+                assert each.model.degradation.sigma == sigma
+                assert each.model.recognizer.init_cfg == recognizer.init_cfg
+            assert cfg['joint'].train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=0.5 if task == 'fpn' else 0.25)
+            assert cfg['cross'].train_cfg is None and cfg['cross'].optim_wrapper is None
+    table = (out / 'table.md').read_text()
+    for title in ('joint_fpn_demo, σ = 15', 'joint_resnet_demo, σ = 30'):
+        assert f'{title}\n\n| protocol |' in table
+    assert table.count('| cross-task |') == 4
+    assert (out / 'joint_fpn_demo/sigma_15/plot.png').exists()
+
+
+def test_what_noise_and_seed_do_not_touch_is_run_once(study, calls):
+    out = study('--protocols', 'clean', 'noisy', 'nlm', '--sigmas', '15', '30', '--seeds', '0', '1')
+    assert sorted(name for name, *_ in calls) == ['clean'] * 2 + ['nlm'] * 4 + ['noisy'] * 4
+    clean = Config.fromfile(out / 'joint_fpn_demo/clean/seed_0/config.py').model
+    assert clean.restorer is None and clean.degradation is None
+    nlm = Config.fromfile(out / 'joint_fpn_demo/sigma_30/nlm/seed_0/config.py').model
+    assert nlm.restorer == dict(type='sr4ir_mm.NonLocalMeans', sigma=30)
+    assert (out / 'joint_fpn_demo/sigma_30/table.md').read_text().count('| 0 |') == 3
+    calls.clear()
+    study('--protocols', 'clean', 'noisy', 'nlm', '--sigmas', '15', '30', '45', '--seeds', '0', '1')
+    assert sorted(name for name, *_ in calls) == ['nlm'] * 2 + ['noisy'] * 2
+
+
+def test_the_denoiser_can_have_a_config_of_its_own(study, calls):
+    sr_config = str(ROOT / 'configs/denoise_highlevel/denoiser_sigma25_imagenet.py')
+    out = study('--protocols', 'separate', '--sigmas', '15', '30', '--sr-config', sr_config)
+    assert [name for name, *_ in calls].count('sr') == 2  # for both tasks
+    cfg = Config.fromfile(out / 'sigma_30/sr/seed_0/config.py')
+    assert cfg.train_cfg.max_iters == 1500000 and cfg.model.degradation.sigma == 30
+    separate = Config.fromfile(out / 'joint_resnet_demo/sigma_30/separate/seed_0/config.py')
+    assert separate.model.restorer.init_cfg.checkpoint == str(out / 'sigma_30/sr/seed_0/train/epoch_2.pth')
+
+
+def test_mistakes_of_several_tasks_are_told(study, calls):
+    with pytest.raises(ConfigError, match="--protocols has 'cross', .* needs two configs, not 1"):
+        study('--protocols', 'cross', configs=DENOISE[:1])
+    with pytest.raises(ConfigError, match='their names must differ'):
+        study(configs=DENOISE[:1] * 2)
+    with pytest.raises(ConfigError, match='--sigmas is given, but model.degradation has no `sigma`'):
+        study('--sigmas', '15', '--protocols', 'sr4ir', configs=[str(DEMO)])
+    with pytest.raises(ConfigError, match='NonLocalMeans needs `sigma`, but .* has none; it has: type, scale'):
+        study('--protocols', 'nlm', configs=[str(DEMO)])
+    assert calls == []
+
+
+def test_lambda_zero_keeps_the_recognizer_for_its_test(demo):
+    cfg = Config.fromfile(DENOISE[0])
+    made = apply_protocol(set_sigma(cfg, 50), load_protocols(compare.PROTOCOLS, cfg)['lambda0'], dict(restorer='a.pth'))
+    assert made.model.recognizer is not None and made.model.degradation.sigma == 50
+    assert made.train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=0.)
+    assert cfg.model.degradation.sigma == 25

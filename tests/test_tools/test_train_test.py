@@ -135,3 +135,47 @@ def test_a_loss_that_is_no_number_leaves_the_last_checkpoint_good(train, tmp_pat
     assert [path.name for path in work_dir.glob('*.pth')] == ['epoch_1.pth']
     state = torch.load(work_dir / 'epoch_1.pth')['state_dict']
     assert all(torch.isfinite(value.float()).all() for value in state.values())
+
+
+@pytest.fixture
+def denoise(tool, voc_cfg, tmp_path):
+    """The two commands for a tiny denoiser: train(seed) -> its checkpoint, test(arguments) -> metrics."""
+    voc_cfg.train_cfg.max_epochs = 1
+    voc_cfg.model.scale = 1
+    voc_cfg.model.degradation = dict(type='sr4ir_mm.GaussianNoise', sigma=25)
+    voc_cfg.model.restorer = dict(type='sr4ir_mm.MultiScaleDenoiser', width=4)
+    path = tmp_path / 'denoise.py'
+    Config(voc_cfg).dump(str(path))
+
+    def train(seed):
+        tool('train').main([str(path), '--seed', str(seed), '--work-dir', str(tmp_path / f'seed_{seed}')])
+        return tmp_path / f'seed_{seed}/epoch_1.pth'
+
+    return train, lambda *arguments: tool('test').main([str(path), *map(str, arguments)])
+
+
+def start(part, checkpoint):
+    init_cfg = f'model.{part}.init_cfg'
+    return f'{init_cfg}.type=Pretrained', f'{init_cfg}.checkpoint={checkpoint}', f'{init_cfg}.prefix={part}'
+
+
+def test_a_cross_task_test_takes_each_part_from_its_own_checkpoint(denoise):
+    """Restorer and recognizer of two trainings, without a training together; and a test is repeatable."""
+    train, test = denoise
+    first, second = train(0), train(1)
+    mixed = test('--cfg-options', *start('restorer', first), *start('recognizer', second))
+    # the same by hand
+    state, other = (torch.load(path)['state_dict'] for path in (second, first))
+    state.update({name: value for name, value in other.items() if name.startswith('restorer')})
+    torch.save(dict(state_dict=state), first.parent / 'whole.pth')
+    assert test(first.parent / 'whole.pth') == mixed
+    assert mixed['PSNR'] == test(first)['PSNR'] != test(second)['PSNR']
+
+
+def test_without_a_checkpoint_each_part_needs_one(denoise, tmp_path):
+    test = denoise[1]
+    with pytest.raises(ConfigError, match='model.restorer.init_cfg does not say where the weights come from'):
+        test()
+    torch.save(dict(state_dict={'restorer.conv0.bias': torch.zeros(4)}), tmp_path / 'part.pth')
+    with pytest.raises(ConfigError, match=r'part.pth does not fit model.restorer in .* conv0.weight \(missing\)'):
+        test('--cfg-options', *start('restorer', tmp_path / 'part.pth'))

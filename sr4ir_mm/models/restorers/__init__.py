@@ -1,3 +1,5 @@
+from .denoiser import MultiScaleDenoiser
 from .interpolation import Interpolation
+from .non_local_means import NonLocalMeans
 
-__all__ = ['Interpolation']
+__all__ = ['Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans']

@@ -1,0 +1,2 @@
+_base_ = 'denoiser_sigma25_imagenet.py'
+model = dict(degradation=dict(sigma=15))
