@@ -20,7 +20,7 @@ def sharpen(image: Tensor, factor: Tensor) -> Tensor:
     Returns:
         Same shape, clamped to [0, 1].
     """
-    return torch.lerp(adjust_sharpness(image, 0.), image, factor.view(-1, 1, 1, 1)).clamp(0, 1)
+    return torch.lerp(adjust_sharpness(image, 0.), image, factor.to(image).view(-1, 1, 1, 1)).clamp(0, 1)
 
 
 def gaussian_blur(image: Tensor, kernel_size: Tensor, sigma: Tensor, max_size: int) -> Tensor:
@@ -91,6 +91,8 @@ class HardSamples:
     @torch.no_grad()
     def blurred(self, hr: Tensor) -> Tensor:
         """(N, 3, H, W) -> (K, N, 3, H, W), RGB in [0, 1]."""
+        if self.num_blurred == 0:
+            return hr.new_zeros((0, *hr.shape))
         images = hr.repeat(self.num_blurred, 1, 1, 1)
         sizes = torch.tensor(self.kernel_sizes, device=hr.device)
         sizes = sizes[torch.randint(len(sizes), (len(images), ), device=hr.device)]

@@ -8,6 +8,11 @@ from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError, check_choice
 
 
+def _full(value: Tensor) -> Tensor:
+    """Leave mixed precision: at least float32."""
+    return value.to(torch.promote_types(value.dtype, torch.float32))
+
+
 def similarity(image: Tensor, others: Tensor) -> Tensor:
     """Cosine of the channels of two feature maps, mean over the positions.
 
@@ -18,7 +23,7 @@ def similarity(image: Tensor, others: Tensor) -> Tensor:
     Returns:
         Shape (K, N), in [-1, 1].
     """
-    return F.cosine_similarity(image.float(), others.float(), dim=-3).mean((-2, -1))
+    return F.cosine_similarity(_full(image), _full(others), dim=-3).mean((-2, -1))
 
 
 def info_nce(positive: Tensor, negative: Tensor, temperature: float = 1.) -> Tensor:
@@ -45,7 +50,7 @@ def dual_contrastive_loss(real: Tensor, fake: Tensor) -> Tensor:
         real: Logits :math:`r` of clean images, any shape.
         fake: Logits :math:`f` of degraded ones, any shape.
     """
-    real, fake = real.float().flatten(), fake.float().flatten()
+    real, fake = _full(real).flatten(), _full(fake).flatten()
     return F.softplus(fake.logsumexp(0) - real).mean() + F.softplus((-real).logsumexp(0) + fake).mean()
 
 
