@@ -63,12 +63,14 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
         cfg.model.update(restorer=None, degradation=None)
     if 'recognizer' not in taught and 'tdp' not in terms:
         _drop_recognizer(cfg)
+    if not terms & {'embedding', 'contrastive'}:
+        cfg.model.update(embedding=None, contrastive=None)
     if 'restorer' in protocol:
         cfg.model.restorer = ConfigDict(protocol.restorer, scale=cfg.model.scale)
     for part in protocol.get('start', {}):
         cfg.model[part].init_cfg = ConfigDict(type='Pretrained', checkpoint=checkpoints[part], prefix=part)
     updated = {part for phase in protocol.phases for part in _as_list(phase['update'])}
-    for part in ('restorer', 'recognizer'):
+    for part in ('restorer', 'recognizer', 'embedding'):
         if part not in updated:
             cfg.optim_wrapper[part] = None
     return cfg

@@ -1,7 +1,7 @@
 # DIV2K: sub-images of the 800 for training, with their bicubic ×4 versions; five benchmarks for testing, of which Set5
 # serves as validation during the training.
 default_scope = 'mmengine'
-load = [dict(type='mmagic.LoadImageFromFile', key='img'), dict(type='LoadImageFromFile', key='gt')]
+load = [dict(type='mmagic.LoadImageFromFile', key=key) for key in ('img', 'gt')]
 train_pipeline = [
     *load,
     dict(type='mmagic.SetValues', dictionary=dict(scale=4)),
