@@ -248,6 +248,18 @@ def test_the_embedding_is_a_part_like_others(voc_cfg):
     assert resumed.iter == 4 and steps == {4}
 
 
+def test_bfloat16(voc_cfg):
+    voc_cfg.model.update(copy.deepcopy(LEARNING))
+    voc_cfg.train_cfg.update(max_epochs=1, phases=[EMBED, RESTORE])
+    voc_cfg.optim_wrapper = dict(voc_cfg.optim_wrapper, recognizer=None, amp='bfloat16', embedding=OPTIM['embedding'])
+    runner = Runner.from_cfg(voc_cfg)
+    runner.train()
+    # of 4 negatives and 1 positive, and of 8 × 16 logits on both sides, all alike
+    assert runner.message_hub.get_scalar('train/loss_contrastive').data[0] == pytest.approx(0.5 * math.log(5), rel=0.3)
+    assert runner.message_hub.get_scalar('train/loss_embedding').data[0] == pytest.approx(2 * math.log(129), rel=0.3)
+    assert all(parameter.dtype == torch.float32 for parameter in runner.model.parameters())
+
+
 @pytest.mark.parametrize('losses', [dict(contrastive=1.0), dict(pixel=1.0, embedding=1.0)])
 def test_a_term_without_the_network_is_told(losses):
     model, optim = build([dict(RESTORE, losses=losses)], embedding=None, contrastive=None)

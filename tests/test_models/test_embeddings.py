@@ -100,6 +100,16 @@ def test_positives_are_sharper_and_negatives_smoother():
     assert (detail(samples.blurred(hr).flatten(0, 1)) < 0.7 * detail(hr).repeat(3)).all()
 
 
+def test_mixed_precision_leaves_the_samples_as_they_are():
+    samples, hr = HardSamples(), torch.rand(2, 3, 16, 16)
+    torch.manual_seed(0)
+    expected = samples.positives(hr), samples.blurred(hr)
+    torch.manual_seed(0)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        made = samples.positives(hr), samples.blurred(hr)
+    assert all(map(torch.equal, made, expected))
+
+
 def test_no_extra_samples():
     samples, hr = HardSamples(num_sharpened=0, num_blurred=0), torch.rand(2, 3, 16, 16)
     assert torch.equal(samples.positives(hr), hr[None])

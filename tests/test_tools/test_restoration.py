@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
+from sr4ir_mm.models import BicubicDownsample
 
 from tests.conftest import ROOT
 
@@ -94,3 +95,12 @@ def test_pairs_stay_pairs(data):
         sample = dataset[[path.endswith('1.png') for path in paths].index(True)]
     assert np.array_equal(sample['inputs'].permute(1, 2, 0).numpy(), image)
     assert sample['data_samples'].benchmark == 'Set5'
+
+
+def test_lr_made_on_the_device_is_that_of_the_benchmarks():
+    """Antialiased bicubic downsampling equals mmagic's stand-in for MATLAB's, but for the border."""
+    from mmagic.datasets.transforms import MATLABLikeResize
+    hr = torch.rand(1, 3, 48, 64)
+    expected = MATLABLikeResize(keys=['img'], scale=0.25)(dict(img=hr[0].permute(1, 2, 0).double().numpy()))['img']
+    lr = BicubicDownsample(4, antialias=True, quantize=False)(hr)[0].permute(1, 2, 0).numpy()
+    assert np.abs(lr - expected)[3:-3, 3:-3].max() < 1e-5

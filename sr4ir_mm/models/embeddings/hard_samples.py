@@ -47,6 +47,11 @@ def gaussian_blur(image: Tensor, kernel_size: Tensor, sigma: Tensor, max_size: i
     return result[0].unflatten(0, (number, channels))
 
 
+def _full_precision(image: Tensor):
+    """Mixed precision is for networks: it would leave 8 bits of an image."""
+    return torch.autocast(image.device.type, enabled=False)
+
+
 @MODELS.register_module()
 class HardSamples:
     """Makes positives by sharpening and negatives by blurring; random numbers follow PyTorch's seed on the device.
@@ -86,7 +91,9 @@ class HardSamples:
         images = hr.repeat(self.num_sharpened, 1, 1, 1)
         low, high = self.sharpness
         factor = low + (high - low) * torch.rand(len(images), device=hr.device)
-        return sharpen(images, factor).unflatten(0, (self.num_sharpened, len(hr)))
+        with _full_precision(hr):
+            images = sharpen(images, factor)
+        return images.unflatten(0, (self.num_sharpened, len(hr)))
 
     @torch.no_grad()
     def blurred(self, hr: Tensor) -> Tensor:
@@ -98,7 +105,8 @@ class HardSamples:
         sizes = sizes[torch.randint(len(sizes), (len(images), ), device=hr.device)]
         low, high = self.sigma
         sigma = low + (high - low) * torch.rand(len(images), 2, device=hr.device)
-        images = gaussian_blur(images, sizes, sigma, max(self.kernel_sizes))
+        with _full_precision(hr):
+            images = gaussian_blur(images, sizes, sigma, max(self.kernel_sizes))
         return images.unflatten(0, (self.num_blurred, len(hr)))
 
     @torch.no_grad()
