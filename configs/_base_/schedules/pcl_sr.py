@@ -22,7 +22,7 @@ cosine = dict(
     restart_weights=[1, 1, 1],
     eta_min=1e-7)
 param_scheduler = dict(restorer=[cosine], embedding=[cosine])
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000, max_keep_ckpts=3))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000))
 log_processor = dict(by_epoch=False)
 # the batch that the learning rates belong to
 auto_scale_lr = dict(enable=False, base_batch_size=16)
