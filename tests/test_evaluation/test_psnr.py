@@ -52,14 +52,16 @@ def test_equals_mmagic_on_images_of_8_bits(convert_to):
     from mmagic.evaluation.metrics import psnr
     hr = torch.randint(0, 256, (3, 24, 20))
     sr = (hr + torch.randint(-20, 21, hr.shape)).clamp(0, 255)
-    expected = psnr(hr.numpy(), sr.numpy(), crop_border=4, input_order='CHW', convert_to=convert_to, channel_order='rgb')
-    assert evaluate(PSNR(border=4, convert_to=convert_to), [dict(sr=sr / 255, hr=hr / 255)]) == pytest.approx(
-        expected, abs=1e-3)
+    expected = psnr(
+        hr.numpy(), sr.numpy(), crop_border=4, input_order='CHW', convert_to=convert_to, channel_order='rgb')
+    ours = evaluate(PSNR(border=4, convert_to=convert_to), [dict(sr=sr / 255, hr=hr / 255)])
+    assert ours == pytest.approx(expected, abs=1e-3)
 
 
 def test_each_benchmark_has_its_own_mean():
     hr = torch.full((3, 32, 32), 100 / 255)
-    samples = [dict(sr=hr + error / 255, hr=hr, benchmark=name) for error, name in ((1, 'Set5'), (2, 'Set5'), (4, 'B100'))]
+    errors = ((1, 'Set5'), (2, 'Set5'), (4, 'B100'))
+    samples = [dict(sr=hr + error / 255, hr=hr, benchmark=name) for error, name in errors]
     metric = PSNR()
     metric.process({}, samples)
     metrics = metric.evaluate(3)

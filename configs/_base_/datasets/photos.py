@@ -15,7 +15,10 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type='mmagic.BasicImageDataset', data_root='data/photos', data_prefix=dict(gt='train'), pipeline=train_pipeline))
+        type='mmagic.BasicImageDataset',
+        data_root='data/photos',
+        data_prefix=dict(gt='train'),
+        pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,

@@ -1,4 +1,5 @@
-# EDSR: 32 blocks of 256 channels. mmagic has no weights of it; these come from configs/pcl_sr/pretrain_edsr-l_x4_div2k.py.
+# EDSR: 32 blocks of 256 channels. mmagic has no weights of it: these are what configs/pcl_sr/pretrain_edsr-l_x4_div2k.py
+# makes.
 restoration = dict(
     scale=4,
     degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4, antialias=True),
