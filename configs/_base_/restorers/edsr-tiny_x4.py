@@ -11,5 +11,5 @@ restoration = dict(
         upscale_factor=4,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/pretrain_edsr-tiny_x4_photos/iter_3000.pth',
+            checkpoint='work_dirs/pretrain_edsr-tiny_x4_photos/iter_2000.pth',
             prefix='restorer')))
