@@ -25,6 +25,7 @@ SIDE = 64  # the smallest image that windows of 8 pixels allow at ×8
 SIDES = dict(VGG=224)  # of backbones with fully connected layers
 SMALL = {
     'mmagic.EDSRNet': dict(num_blocks=1, mid_channels=8),
+    'mmagic.RRDBNet': dict(num_blocks=1, mid_channels=8, growth_channels=4),
     'mmagic.SwinIRNet': dict(depths=[1], num_heads=[2], embed_dim=8),
     'sr4ir_mm.MultiScaleDenoiser': dict(width=4),
 }
@@ -75,7 +76,12 @@ def cls_sample(side):
     return DataSample().set_gt_label(torch.randint(0, 2, (1, )))
 
 
-SAMPLES = dict(mmseg=seg_sample, mmdet=det_sample, mmpretrain=cls_sample)
+def image_sample():
+    from mmengine.structures import BaseDataElement
+    return BaseDataElement()
+
+
+SAMPLES = dict(mmengine=image_sample, mmseg=seg_sample, mmdet=det_sample, mmpretrain=cls_sample)
 
 
 def make_batch(cfg):

@@ -10,6 +10,7 @@ import torch
 from mmcv.image import imresize
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
+from mmengine.structures import BaseDataElement
 
 from sr4ir_mm.registry import TRANSFORMS
 from sr4ir_mm.utils import ConfigError
@@ -146,3 +147,26 @@ class SetOriShape(BaseTransform):
     def transform(self, results: dict) -> dict:
         results['ori_shape'] = results['img_shape'][:2]
         return results
+
+
+@TRANSFORMS.register_module()
+class PackImages(BaseTransform):
+    """Pack what mmagic's transforms leave for a cascade without labels.
+
+    Required keys: ``gt``, the clean image, uint8 BGR (H, W, 3), and ``gt_path``.
+
+    Optional keys: ``img``, the degraded image of the same kind, packed as ``lr``; ``benchmark``, the name of the data
+    set that the metrics report it under.
+    """
+
+    def transform(self, results: dict) -> dict:
+        packed = dict(inputs=_to_tensor(results['gt']), data_samples=BaseDataElement())
+        if 'img' in results:
+            packed['lr'] = _to_tensor(results['img'])
+        packed['data_samples'].set_metainfo(
+            dict(img_path=results['gt_path'], **{key: results[key] for key in ('benchmark', ) if key in results}))
+        return packed
+
+
+def _to_tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))

@@ -91,10 +91,15 @@ class PanelHook(Hook):
         tiles['SR'] = sr
         if hr is not None:
             tiles['HR'] = hr
-        tiles['prediction on SR'] = self._annotate(sr, sample, draw_gt=False)
+        if self._cascade.recognizer is not None:
+            tiles.update(self._annotated(sr, hr, sample))
+        return {title: cv2.resize(tile, size, interpolation=cv2.INTER_NEAREST) for title, tile in tiles.items()}
+
+    def _annotated(self, sr: np.ndarray, hr: Optional[np.ndarray], sample) -> dict:
+        tiles = {'prediction on SR': self._annotate(sr, sample, draw_gt=False)}
         if hr is not None:
             tiles['ground truth'] = self._annotate(hr, sample, draw_pred=False)
-        return {title: cv2.resize(tile, size, interpolation=cv2.INTER_NEAREST) for title, tile in tiles.items()}
+        return tiles
 
     def _annotate(self, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         return self._cascade.draw(self._visualizer, image, sample.cpu(), **kwargs)

@@ -4,12 +4,15 @@ from .classifier import CascadeClassifier
 from .data_preprocessor import CascadeDataPreprocessor
 from .degradations import BicubicDownsample, Compose, GaussianNoise
 from .detector import CascadeDetector
-from .losses import TDPLoss
+from .embeddings import FrequencyEmbedding, HaarTransform, HardSamples
+from .losses import ContrastiveLoss, TDPLoss
+from .restoration import CascadeRestorer
 from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans
 from .segmentor import CascadeSegmentor
 
 __all__ = [
     'BicubicDownsample', 'Cascade', 'CascadeClassifier', 'CascadeDataPreprocessor', 'CascadeDetector',
-    'CascadeSegmentor', 'Compose', 'GaussianNoise', 'Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'TDPLoss',
+    'CascadeRestorer', 'CascadeSegmentor', 'Compose', 'ContrastiveLoss', 'FrequencyEmbedding', 'GaussianNoise',
+    'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'TDPLoss',
     'TorchvisionBackbone'
 ]

@@ -40,6 +40,9 @@ class Cascade(BaseModel):
             ``dict(type='torch.nn.MSELoss')``. Default: the mean absolute difference.
         tdp: Config of the task-driven perceptual loss, needed for the loss term ``tdp``.
         noise_seed: Another number lets a random degradation draw something else for each image in evaluation.
+        embedding: The embedding network of contrastive learning, or its config; needed for the loss terms ``embedding``
+            and ``contrastive``.
+        contrastive: Config of these two losses; by default as PCL-SR has them.
         data_preprocessor: Config of the host's data preprocessor, where it is not in the recognizer's config.
         init_cfg: As of :class:`mmengine.model.BaseModule`.
     """
@@ -53,6 +56,8 @@ class Cascade(BaseModel):
     terms: Dict[str, Tuple[str, ...]] = dict(
         pixel=('restorer', ),
         tdp=('restorer', ),
+        contrastive=('restorer', ),
+        embedding=('embedding', ),
         task_sr=('restorer', 'recognizer'),
         task_hr=('recognizer', ),
         task_cqmix=('restorer', 'recognizer'))
@@ -68,6 +73,8 @@ class Cascade(BaseModel):
                  pixel: Union[nn.Module, dict, None] = None,
                  tdp: Optional[dict] = None,
                  noise_seed: int = 0,
+                 embedding: Union[nn.Module, dict, None] = None,
+                 contrastive: Optional[dict] = None,
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -101,6 +108,12 @@ class Cascade(BaseModel):
         self.pixel = _build(pixel, 'model.pixel') or nn.L1Loss()
         self.noise_seed = noise_seed
         self.tdp = _build(dict(dict(type='sr4ir_mm.TDPLoss'), **tdp) if tdp is not None else None, 'model.tdp')
+        if embedding is None and contrastive is not None:
+            raise ConfigError('model.contrastive is set, but model.embedding is not; set both or none, for example '
+                              "embedding=dict(type='sr4ir_mm.FrequencyEmbedding').")
+        self.embedding = _build(embedding, 'model.embedding')
+        contrastive = dict(dict(type='sr4ir_mm.ContrastiveLoss'), **(contrastive or {}))
+        self.contrastive = _build(contrastive if embedding is not None else None, 'model.contrastive')
 
         if channels_last:
             self.to(memory_format=torch.channels_last)
@@ -138,7 +151,7 @@ class Cascade(BaseModel):
     @property
     def parts(self) -> Dict[str, nn.Module]:
         """The networks of the cascade by the names that a phase uses."""
-        parts = dict(restorer=self.restorer, recognizer=self.recognizer)
+        parts = dict(restorer=self.restorer, recognizer=self.recognizer, embedding=self.embedding)
         return {name: part for name, part in parts.items() if part is not None}
 
     @property
@@ -238,6 +251,23 @@ class Cascade(BaseModel):
         with torch.no_grad():
             hr_features = self.tdp.select(self.extract_features(batch.hr, batch))
         return self.tdp(self.tdp.select(self.extract_features(batch.sr, batch)), hr_features)
+
+    def loss_contrastive(self, batch: Batch) -> Tensor:
+        """Distance of ``sr`` from good images, against that from bad ones, in the features of the embedding network."""
+        self._check_embedding('contrastive')
+        # in a joint phase too: the embedding network shall not learn to please the restorer
+        with only_training(dict(embedding=self.embedding), ()):
+            return self.contrastive(self.embedding, batch.sr, batch.hr, batch.lr, self.scale)
+
+    def loss_embedding(self, batch: Batch) -> Tensor:
+        """How badly the embedding network tells clean images from restored ones."""
+        self._check_embedding('embedding')
+        return self.contrastive.embedding_loss(self.embedding, batch.sr, batch.hr)
+
+    def _check_embedding(self, term: str) -> None:
+        if self.embedding is None:
+            raise ConfigError(f'A phase has the loss `{term}`, but model.embedding is not set; '
+                              "set for example embedding=dict(type='sr4ir_mm.FrequencyEmbedding').")
 
     def loss_task_sr(self, batch: Batch) -> Tensor:
         """The recognizer's own loss on ``sr``."""

@@ -92,8 +92,10 @@ def _train(cfg: Config, phases: Sequence[dict], allowed: Dict[str, tuple]) -> No
         cfg.model.update(restorer=None, degradation=None)
     if 'recognizer' not in taught and 'tdp' not in terms:
         _drop_recognizer(cfg)
+    if not terms & {'embedding', 'contrastive'}:
+        cfg.model.update(embedding=None, contrastive=None)
     updated = {part for phase in phases for part in _as_list(phase['update'])}
-    for part in ('restorer', 'recognizer'):
+    for part in ('restorer', 'recognizer', 'embedding'):
         if part not in updated:
             cfg.optim_wrapper[part] = None
 

@@ -37,6 +37,18 @@ def test_order(protocols):
         in_order(['sr4r'], protocols)
 
 
+@pytest.mark.parametrize('name', ['h2t', 'l2t', 'sr', 's+t', 'sr4ir'])
+def test_protocols_without_contrastive_learning_drop_its_network(name, demo, protocols):
+    cfg = Config.fromfile(ROOT / 'configs/demo/sr4ir-pcl_fpn_edsr_x4_demo.py')
+    made = apply_protocol(cfg, load_protocols(compare.PROTOCOLS, cfg)[name], {})
+    if name == 'sr4ir':  # what the config itself does
+        assert made.model.embedding and made.optim_wrapper.embedding
+        return
+    plain = apply_protocol(demo, protocols[name], {})
+    assert made.model.to_dict() == plain.model.to_dict()
+    assert made.optim_wrapper.to_dict() == plain.optim_wrapper.to_dict()
+
+
 @pytest.mark.parametrize('name', ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'])
 def test_a_protocol_is_what_its_shipped_config_says(name):
     cfg = Config.fromfile(ROOT / 'configs/sr4ir/deeplabv3_edsr_x4_voc.py')

@@ -1,3 +1,4 @@
+from .contrastive_loss import ContrastiveLoss
 from .tdp_loss import TDPLoss
 
-__all__ = ['TDPLoss']
+__all__ = ['ContrastiveLoss', 'TDPLoss']

@@ -1,0 +1,118 @@
+from typing import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sr4ir_mm.registry import MODELS
+from sr4ir_mm.utils import ConfigError, check_choice
+
+
+def _full(value: Tensor) -> Tensor:
+    """Leave mixed precision: at least float32."""
+    return value.to(torch.promote_types(value.dtype, torch.float32))
+
+
+def similarity(image: Tensor, others: Tensor) -> Tensor:
+    """Cosine of the channels of two feature maps, mean over the positions.
+
+    Args:
+        image: Shape (N, C, h, w).
+        others: Shape (K, N, C, h, w).
+
+    Returns:
+        Shape (K, N), in [-1, 1].
+    """
+    return F.cosine_similarity(_full(image), _full(others), dim=-3).mean((-2, -1))
+
+
+def info_nce(positive: Tensor, negative: Tensor, temperature: float = 1.) -> Tensor:
+    r"""InfoNCE as in PCL-SR (arXiv 2111.13924), mean over images and positives:
+
+    .. math:: -\log \frac{e^{s_p/\tau}}{e^{s_p/\tau} + \sum_n e^{s_n/\tau}}
+
+    Args:
+        positive: Similarities :math:`s_p`, shape (P, N).
+        negative: Similarities :math:`s_n`, shape (K, N).
+        temperature: :math:`\tau`.
+    """
+    return F.softplus(torch.logsumexp(negative / temperature, 0) - positive / temperature).mean()
+
+
+def dual_contrastive_loss(real: Tensor, fake: Tensor) -> Tensor:
+    r"""What the embedding network of PCL-SR (arXiv 2111.13924) learns from:
+
+    .. math::
+        \mathrm{mean}_i -\log \frac{e^{r_i}}{e^{r_i} + \sum_j e^{f_j}} +
+        \mathrm{mean}_j -\log \frac{e^{-f_j}}{e^{-f_j} + \sum_i e^{-r_i}}
+
+    Args:
+        real: Logits :math:`r` of clean images, any shape.
+        fake: Logits :math:`f` of degraded ones, any shape.
+    """
+    real, fake = _full(real).flatten(), _full(fake).flatten()
+    return F.softplus(fake.logsumexp(0) - real).mean() + F.softplus((-real).logsumexp(0) + fake).mean()
+
+
+@MODELS.register_module()
+class ContrastiveLoss(nn.Module):
+    r"""The two losses of PCL-SR (arXiv 2111.13924): of the restorer, and of the embedding network that serves it.
+
+    Images are RGB in [0, 1], (N, 3, H, W).
+
+    Args:
+        layers: Which maps of the embedding network are compared; the mean of their losses is taken.
+        form: ``info_nce``, or ``cosine``: mean similarity to the negatives minus mean similarity to the positives.
+        temperature: Of InfoNCE.
+        samples: Config of what makes the positives and negatives, by default
+            :class:`~sr4ir_mm.models.embeddings.HardSamples`.
+    """
+
+    def __init__(self,
+                 layers: Sequence[int] = (4, ),
+                 form: str = 'info_nce',
+                 temperature: float = 1.,
+                 samples: dict = dict()) -> None:
+        super().__init__()
+        if not layers:
+            raise ConfigError('model.contrastive.layers is empty; it needs at least one layer, for example [4].')
+        if temperature <= 0:
+            raise ConfigError(f'model.contrastive.temperature is {temperature}; allowed: a number above 0.')
+        self.layers = tuple(layers)
+        self.form = check_choice(form, ('info_nce', 'cosine'), 'model.contrastive.form')
+        self.temperature = temperature
+        self.samples = MODELS.build(dict(dict(type='sr4ir_mm.HardSamples'), **samples))
+
+    def forward(self, embedding: nn.Module, sr: Tensor, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
+        """How much nearer ``sr`` is to the negatives than to the positives; its gradient goes to ``sr``.
+
+        Args:
+            embedding: The embedding network.
+            sr: The restored images.
+            hr: The clean images.
+            lr: What was restored, (N, 3, h, w).
+            scale: Factor from ``lr`` to ``sr``.
+        """
+        with torch.no_grad():
+            positives, negatives = self.samples.positives(hr), self.samples.negatives(hr, lr, scale)
+            others = torch.cat([positives, negatives])
+            other_features = embedding.extract_feat(others.flatten(0, 1), self.layers)
+        losses = []
+        for image, other in zip(embedding.extract_feat(sr, self.layers), other_features):
+            similarities = similarity(image, other.unflatten(0, others.shape[:2]))
+            losses.append(self.compare(*similarities.split([len(positives), len(negatives)])))
+        return sum(losses) / len(losses)
+
+    def compare(self, positive: Tensor, negative: Tensor) -> Tensor:
+        """The loss of one layer, from the similarities to the positives, (P, N), and the negatives, (K, N)."""
+        if self.form == 'cosine':
+            return negative.mean() - positive.mean()
+        return info_nce(positive, negative, self.temperature)
+
+    def embedding_loss(self, embedding: nn.Module, sr: Tensor, hr: Tensor) -> Tensor:
+        """Teach the embedding network to tell clean and sharpened images from restored and blurred ones."""
+        real = self.samples.positives(hr)
+        fake = torch.cat([sr.detach()[None], self.samples.blurred(hr)])
+        # together, so that the batch norms learn the statistics that they use when the restorer is trained
+        logits = embedding(torch.cat([real, fake]).flatten(0, 1))
+        return dual_contrastive_loss(*logits.split([real.shape[:2].numel(), fake.shape[:2].numel()]))
