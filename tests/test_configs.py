@@ -76,7 +76,7 @@ def cls_sample(side):
     return DataSample().set_gt_label(torch.randint(0, 2, (1, )))
 
 
-def image_sample():
+def image_sample(side):
     from mmengine.structures import BaseDataElement
     return BaseDataElement()
 
