@@ -262,6 +262,18 @@ def test_bfloat16(voc_cfg):
     assert all(parameter.dtype == torch.float32 for parameter in runner.model.parameters())
 
 
+def test_the_network_is_not_needed_for_testing(tmp_path):
+    """Parts that were trained apart are tested together, with no weights for the embedding network."""
+    done, _ = build([EMBED])
+    torch.save(dict(state_dict=done.state_dict()), tmp_path / 'done.pth')
+    cfg = cascade_cfg(**LEARNING)
+    for part in ('restorer', 'recognizer'):
+        cfg[part].init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'done.pth'), prefix=part)
+    model = MODELS.build(cfg)
+    model.load_pretrained()
+    assert torch.equal(model.restorer.conv_first.weight, done.restorer.conv_first.weight)
+
+
 @pytest.mark.parametrize('losses', [dict(contrastive=1.0), dict(pixel=1.0, embedding=1.0)])
 def test_a_term_without_the_network_is_told(losses):
     model, optim = build([dict(RESTORE, losses=losses)], embedding=None, contrastive=None)
