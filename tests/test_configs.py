@@ -101,11 +101,13 @@ def reduced(cfg, work_dir):
     cfg.model = without_downloads(cfg.model)
     if cfg.model.get('restorer'):
         cfg.model.restorer.update(SMALL.get(cfg.model.restorer.type, {}))
-    preprocessor = (cfg.model.get('recognizer') or {}).get('data_preprocessor', {})
-    if preprocessor.get('size'):
-        preprocessor.size = (SIDE, SIDE)  # what small training images are filled up to
     if cfg.model.get('input_scale'):
         cfg.model.input_scale = (SIDE, SIDE)  # what a detector would enlarge its input to
+    recognizer = cfg.model.get('recognizer') or {}
+    if (recognizer.get('data_preprocessor') or {}).get('size'):
+        recognizer.data_preprocessor.size = (SIDE, SIDE)  # what a segmentor would pad its input to
+    if (recognizer.get('train_cfg') or {}).get('rcnn'):
+        recognizer.train_cfg.rcnn.sampler.num = 16  # regions that a head learns from
     cfg.log_level = 'ERROR'
     cfg.work_dir = str(work_dir)
     cfg.visualizer = dict(type='mmengine.Visualizer', vis_backends=[])
@@ -163,7 +165,9 @@ def test_config(path, tmp_path, quick_runner):
     runner = Runner.from_cfg(cfg)
     runner._train_dataloader = DataLoader([0], collate_fn=lambda _: batch)
     restorer = cfg.model.get('restorer') or {}
-    combination = (cfg.default_scope, str(runner.train_loop.phases), restorer.get('type'), cfg.model.scale)
+    recognizer = cfg.model.get('recognizer') or {}
+    combination = (cfg.default_scope, recognizer.get('type'), str(recognizer.get('backbone')), cfg.train_cfg.type,
+                   str(runner.train_loop.phases), restorer.get('type'), cfg.model.scale, cfg.model.get('degradation') is None)
     if combination in STEPPED:
         runner.build_optim_wrapper(cfg.optim_wrapper)
         return

@@ -35,17 +35,24 @@ PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare a method with its baselines')
     parser.add_argument('configs', nargs='+', metavar='config', help='a config of the method, one for each task')
+    everything = ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir']
     parser.add_argument(
-        '--protocols', nargs='+', default=['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'], metavar='NAME',
-        help='what to compare: rows of configs/_base_/protocols.py; default: %(default)s')
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed')
-    parser.add_argument('--sigmas', nargs='+', type=float, default=[], metavar='S',
-                        help='strengths of the noise, 0 to 255; default: that of the config')
-    parser.add_argument('--sr-config', help='config that the protocol sr is trained by, for all tasks; default: theirs')
-    parser.add_argument('--metric', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
-    parser.add_argument('--work-dir', help='folder of all runs; default: work_dirs/compare_<names of the configs>')
+        '--protocols', nargs='+', default=everything, metavar='NAME',
+        help=f'what to compare: rows of configs/_base_/protocols.py; default: {" ".join(everything)}')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+        '--sigmas', nargs='+', type=float, default=[], metavar='SIGMA',
+        help='strengths of the noise, 0 to 255; default: that of the config')
+    parser.add_argument(
+        '--sr-config', metavar='CONFIG', help='what trains the protocol sr, for all tasks; default: their own configs')
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed; default: 0')
+    parser.add_argument(
+        '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
+    parser.add_argument(
+        '--work-dir', metavar='DIR', help='folder of all runs; default: work_dirs/compare_<names of the configs>')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
+        help='override settings of the config')
     return parser.parse_args(argv)
 
 
@@ -169,7 +176,7 @@ class Progress:
         self._times.append(elapsed)
         self.done += 1
         left = sum(self._times) / len(self._times) * (self.total - self.done)
-        self._show(f'{self._run.name} {state} after {_clock(elapsed)}; all: {_clock(left)} left')
+        self._show(f'{self._run.name} {state} after {_clock(elapsed)}' + (f'; all: {_clock(left)} left' if left else ''))
 
     def _show(self, text: str, live: bool = False) -> None:
         self._printed = time.monotonic()

@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/resnet_demo.py', '../_base_/datasets/demo_cls.py', '../_base_/schedules/demo.py',
+    '../_base_/models/resnet_demo.py', '../_base_/datasets/demo_cls.py', '../_base_/schedules/demo_20e.py',
     '../_base_/default_runtime.py'
 ]
 model = dict(scale=1)

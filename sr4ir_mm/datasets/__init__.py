@@ -1,3 +1,3 @@
-from .transforms import CQMix, LoadImageFromFile, SetOriShape
+from .transforms import CQMix, DegradeToLR, LoadImageFromFile, SetOriShape
 
-__all__ = ['CQMix', 'LoadImageFromFile', 'SetOriShape']
+__all__ = ['CQMix', 'DegradeToLR', 'LoadImageFromFile', 'SetOriShape']

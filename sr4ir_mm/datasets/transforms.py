@@ -1,7 +1,13 @@
-from typing import Sequence, Union
+import copy
+import random
+import zlib
+from contextlib import contextmanager
+from typing import Iterator, Optional, Sequence, Union
 
+import cv2
 import numpy as np
 import torch
+from mmcv.image import imresize
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
 
@@ -42,6 +48,78 @@ class CQMix(BaseTransform):
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(grid_size={self.grid_size}, prob={self.prob})'
+
+
+@TRANSFORMS.register_module()
+class DegradeToLR(BaseTransform):
+    """Make a low-resolution image of the packed one by transforms of mmagic.
+
+    For degradations that have no place in ``model.degradation``, such as blur, resizing, noise and JPEG in random order.
+    It stands behind the packing transform of the host library, so that every crop and flip is in the image already.
+
+    The transforms get ``dict(img=...)``, BGR, uint8, (H, W, 3), filled up to a multiple of ``scale`` by repeating the
+    border; they may change its size and make it float, in 0 to 255. What they leave is resized to (H / scale, W / scale)
+    and rounded to 8 bits.
+
+    Args:
+        scale: Factor from ``lr`` to ``hr``: that of the model.
+        transforms: Their configs, first applied first, with ``keys=['img']`` and ``mmagic.`` before each type.
+        interpolation: Of the last resizing, as of :func:`mmcv.imresize`.
+        seed: None: drawn anew each time. A number, for evaluation: an image is degraded in the same way each time.
+
+    Added keys: ``lr``, uint8 tensor (3, ⌈H / scale⌉, ⌈W / scale⌉), BGR like ``inputs``.
+    """
+
+    def __init__(self,
+                 scale: int,
+                 transforms: Sequence[dict],
+                 interpolation: str = 'bicubic',
+                 seed: Optional[int] = None) -> None:
+        if not isinstance(scale, int) or scale < 1:
+            raise ConfigError(f'DegradeToLR.scale is {scale!r}; allowed: a whole number from 1.')
+        self.scale = scale
+        # copied: those of mmagic that hold others build them in place
+        self.transforms = [TRANSFORMS.build(copy.deepcopy(transform)) for transform in transforms]
+        self.interpolation = interpolation
+        self.seed = seed
+
+    def transform(self, results: dict) -> dict:
+        if 'inputs' not in results:
+            raise ConfigError('DegradeToLR stands too early in the pipeline; it belongs behind the packing transform '
+                              '(PackSegInputs, PackDetInputs, PackInputs).')
+        image = np.ascontiguousarray(results['inputs'].numpy().transpose(1, 2, 0))
+        height, width = (-(-side // self.scale) for side in image.shape[:2])
+        degraded = dict(
+            img=cv2.copyMakeBorder(image, 0, height * self.scale - image.shape[0], 0,
+                                   width * self.scale - image.shape[1], cv2.BORDER_REPLICATE))
+        with _fixed_randomness(None if self.seed is None else (zlib.crc32(image) + self.seed) % 2**32):
+            # mmagic's shuffling remembers the order of the image before
+            for transform in self.transforms if self.seed is None else copy.deepcopy(self.transforms):
+                degraded = transform(degraded)
+        lr = imresize(degraded['img'].astype(np.float32), (width, height), interpolation=self.interpolation)
+        lr = lr.round().clip(0, 255).astype(np.uint8)
+        results['lr'] = torch.from_numpy(np.ascontiguousarray(lr.transpose(2, 0, 1)))
+        return results
+
+    def __repr__(self) -> str:
+        return (f'{type(self).__name__}(scale={self.scale}, transforms={self.transforms}, '
+                f"interpolation='{self.interpolation}', seed={self.seed})")
+
+
+@contextmanager
+def _fixed_randomness(seed: Optional[int]) -> Iterator[None]:
+    """Seed the two generators that mmagic's transforms draw from, and give them back as they were."""
+    if seed is None:
+        yield
+        return
+    states = np.random.get_state(), random.getstate()
+    np.random.seed(seed)
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(states[0])
+        random.setstate(states[1])
 
 
 @TRANSFORMS.register_module()

@@ -69,9 +69,10 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
     Args:
         host: The recognizer's data preprocessor; it is copied, not changed.
         pad_mode: How the padding that the host adds is filled for the restorer, ``replicate`` or ``reflect``.
+        scale: Factor from ``lr`` to ``hr``, for data sets that bring their own ``lr``.
     """
 
-    def __init__(self, host: BaseDataPreprocessor, pad_mode: str) -> None:
+    def __init__(self, host: BaseDataPreprocessor, pad_mode: str, scale: int = 1) -> None:
         super().__init__()
         self.host = copy.deepcopy(host)
         self.host._enable_normalize = False
@@ -79,6 +80,7 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
             if hasattr(self.host, flag):
                 setattr(self.host, flag, False)
         self.pad_mode = pad_mode
+        self.scale = scale
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Move a batch to the device.
@@ -98,11 +100,15 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
         data = self.host(data, training)
         hr = _to_rgb(data['inputs'])
         if getattr(self.host, 'batch_augments', None) is not None and training:
+            if 'lr' in extras:
+                raise ConfigError('model.recognizer.data_preprocessor.batch_augments change the images of a batch, but '
+                                  'not the `lr` that the data set packs; set batch_augments=None, or model.degradation '
+                                  'instead of an `lr` from the pipeline.')
             sizes = [tuple(hr.shape[-2:])] * len(hr)  # it may have resized or mixed what the sizes spoke of
         hr = self._fill_padding(hr, sizes)
         inputs = dict(hr=hr, sizes=sizes)
         if 'lr' in extras:
-            inputs['lr'] = _to_rgb(self._stack(extras['lr']))
+            inputs['lr'] = _to_rgb(self._stack_lr(extras['lr'], sizes, tuple(hr.shape[-2:])))
         if 'cqmix_grid' in extras:
             inputs['cqmix_grid'] = _stack(extras['cqmix_grid'])
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
@@ -116,10 +122,18 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
             for image, (height, width) in zip(hr, sizes)
         ])
 
-    def _stack(self, images: Union[Tensor, Sequence[Tensor]]) -> Tensor:
-        height = max(image.shape[-2] for image in images)
-        width = max(image.shape[-1] for image in images)
-        return torch.cat([pad_to_size(image[None].float(), height, width, self.pad_mode) for image in images])
+    def _stack_lr(self, images: Sequence[Tensor], sizes: List[Tuple[int, int]], batch_size: Tuple[int, int]) -> Tensor:
+        for image, size in zip(images, sizes):
+            found, wanted = tuple(image.shape[-2:]), self._shrink(size)
+            if found != wanted:
+                raise ConfigError(f'The data set packs an `lr` of {found[0]}×{found[1]} pixels with an image of '
+                                  f'{size[0]}×{size[1]}; with model.scale {self.scale} it must have '
+                                  f'{wanted[0]}×{wanted[1]}.')
+        full = self._shrink(batch_size)
+        return torch.cat([pad_to_size(image[None].float(), *full, self.pad_mode) for image in images])
+
+    def _shrink(self, size: Tuple[int, int]) -> Tuple[int, int]:
+        return tuple(-(-side // self.scale) for side in size)
 
 
 def _stack(tensors: Union[Tensor, Sequence[Tensor]]) -> Tensor:

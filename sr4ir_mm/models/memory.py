@@ -34,20 +34,31 @@ def _checkpointed(forward: Callable) -> Callable:
     return wrapper
 
 
-def losses_in_float32(network: nn.Module) -> None:
-    """Give the losses of an OpenMMLab model their inputs in float32, whatever precision its heads run in.
+def keep_float32(network: nn.Module) -> None:
+    """Run an OpenMMLab model under autocast without losing what needs float32.
 
-    On a GPU autocast does this itself; on a CPU it would leave a softmax in bfloat16.
+    Losses get their inputs in float32: on a GPU autocast sees to that, on a CPU it would leave a softmax in bfloat16.
+    On a CPU, what leaves the neck and the heads of a detector is float32 too: mmcv's NMS and RoIAlign know nothing else.
     """
     for module in network.modules():
-        if '.losses.' in type(module).__module__:
-            module.register_forward_pre_hook(_to_float32, with_kwargs=True)
+        kind = type(module).__module__
+        if '.losses.' in kind:
+            module.register_forward_pre_hook(_float32_inputs, with_kwargs=True)
+        elif kind.startswith('mmdet.models.') and ('.necks.' in kind or '_heads.' in kind):
+            module.register_forward_hook(_float32_output)
 
 
-def _to_float32(module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
+def _to_float32(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_to_float32, value))
+    return value
 
-    def convert(value: Any) -> Any:
-        half = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
-        return value.float() if half else value
 
-    return tuple(map(convert, args)), {name: convert(value) for name, value in kwargs.items()}
+def _float32_inputs(module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
+    return _to_float32(args), {name: _to_float32(value) for name, value in kwargs.items()}
+
+
+def _float32_output(module: nn.Module, args: tuple, output: Any) -> Any:
+    return _to_float32(output) if torch.is_autocast_cpu_enabled() else output

@@ -54,6 +54,7 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(name):
             _check_dataset(cfg[name].get('dataset', {}), f'{name}.dataset')
+            _check_lr_scale(cfg[name].get('dataset', {}), f'{name}.dataset', cfg.get('model', {}).get('scale'))
     _check_crop(cfg)
 
 
@@ -121,6 +122,13 @@ def _check_dataset(dataset: dict, key: str) -> None:
             path = join_path(root, prefix) if isinstance(prefix, str) else root
             if not exists(path):
                 raise ConfigError(f"{key}.data_prefix.{name} is '{prefix}', but '{path}' does not exist.")
+
+
+def _check_lr_scale(dataset: dict, key: str, scale: Optional[int]) -> None:
+    """Compare the scale of low-resolution images that a pipeline makes with that of the model."""
+    for key, node in _walk(dataset, key):
+        if node.get('type') == 'sr4ir_mm.DegradeToLR' and node.get('scale') != scale:
+            raise ConfigError(f'{key}.scale is {node.get("scale")}, but model.scale is {scale}; both must be the same.')
 
 
 def _siblings(path: str) -> str:

@@ -62,7 +62,7 @@ def _cell(mean: float, deviation: float) -> str:
         return '–'
     if math.isinf(mean):
         return '∞'
-    digits = 0 if abs(mean) >= 1000 else 2
+    digits = 0 if abs(mean) >= 100 else 2
     return f'{mean:.{digits}f}' + ('' if math.isnan(deviation) else f' ± {deviation:.{digits}f}')
 
 
@@ -107,7 +107,8 @@ def plot(rows: Sequence[dict], titles: Dict[str, str], metric: Optional[str], he
         for index, (mean, deviation) in enumerate(zip(means, deviations)):
             axes.annotate(f'{mean:.2f}', (index, mean + deviation), (0, 5), textcoords='offset points', ha='center',
                           fontsize=8)
-        axes.set_ylabel(name)
+        axes.set_ylabel('PSNR (dB)' if name == 'PSNR' else name)
+        axes.set_xlim(-0.6, len(finite) - 0.4)
         axes.margins(y=0.15)
         axes.spines[['top', 'right']].set_visible(False)
     figure.savefig(path, dpi=150)

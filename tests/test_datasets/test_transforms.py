@@ -1,8 +1,13 @@
+import random
+
 import numpy as np
 import pytest
 import torch
-from sr4ir_mm.datasets import CQMix, LoadImageFromFile, SetOriShape
+from mmengine.config import Config
+
+from sr4ir_mm.datasets import CQMix, DegradeToLR, LoadImageFromFile, SetOriShape
 from sr4ir_mm.utils import ConfigError
+from tests.conftest import ROOT
 
 
 def test_cqmix_draws_a_grid_for_each_sample():
@@ -53,3 +58,55 @@ def test_a_missing_image_is_named(tmp_path):
 
 def test_set_ori_shape():
     assert SetOriShape()(dict(img_shape=(10, 20, 3), ori_shape=(100, 200)))['ori_shape'] == (10, 20)
+
+
+REALWORLD = Config.fromfile(ROOT / 'configs/_base_/degradations/realworld_x4.py').realworld.to_dict()
+del REALWORLD['type']
+
+
+def packed(height, width, seed=0):
+    return dict(inputs=torch.from_numpy(np.random.RandomState(seed).randint(0, 256, (3, height, width), np.uint8)))
+
+
+@pytest.mark.parametrize('height, width', [(32, 48), (33, 50)])
+def test_lr_is_the_image_shrunk_by_the_scale(height, width):
+    data = packed(height, width)
+    hr = data['inputs'].clone()
+    lr = DegradeToLR(**REALWORLD)(data)['lr']
+    assert lr.dtype == torch.uint8 and lr.shape == (3, -(-height // 4), -(-width // 4))
+    assert torch.equal(data['inputs'], hr)
+
+
+def test_lr_without_transforms_is_resized_only():
+    color = torch.tensor([10, 100, 200], dtype=torch.uint8)[:, None, None]
+    lr = DegradeToLR(scale=4, transforms=[])(dict(inputs=color.expand(3, 10, 8)))['lr']
+    assert torch.equal(lr, color.expand(3, 3, 2))
+
+
+def test_lr_is_another_each_time_but_the_same_with_a_seed():
+    images = [packed(32, 32, seed)['inputs'] for seed in range(4)]
+
+    def degrade(transform, order):
+        lr = {index: transform(dict(inputs=images[index]))['lr'] for index in order}
+        return torch.stack([lr[index] for index in range(4)])
+
+    transform = DegradeToLR(**REALWORLD)
+    assert not torch.equal(degrade(transform, range(4)), degrade(transform, range(4)))
+    before = np.random.get_state()[1].copy(), random.getstate()
+    transform = DegradeToLR(**REALWORLD, seed=0)
+    first = degrade(transform, range(4))
+    # whatever came before, here or in another worker
+    assert torch.equal(first, degrade(transform, (2, 0, 3, 1)))
+    assert torch.equal(first, degrade(DegradeToLR(**REALWORLD, seed=0), (3, 2, 1, 0)))
+    assert not torch.equal(first, degrade(DegradeToLR(**REALWORLD, seed=1), range(4)))
+    assert (np.random.get_state()[1] == before[0]).all() and random.getstate() == before[1]
+
+
+def test_lr_belongs_behind_packing():
+    with pytest.raises(ConfigError, match='behind the packing transform'):
+        DegradeToLR(scale=4, transforms=[])(dict(img=None))
+
+
+def test_lr_refuses_what_is_no_scale():
+    with pytest.raises(ConfigError, match='scale is 0.5; allowed: a whole number from 1'):
+        DegradeToLR(scale=0.5, transforms=[])

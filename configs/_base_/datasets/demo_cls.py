@@ -7,7 +7,7 @@ train_pipeline = [
 ]
 test_pipeline = train_pipeline[:-1]
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     drop_last=True,

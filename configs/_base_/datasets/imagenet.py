@@ -1,8 +1,13 @@
-# ImageNet-1k: 1,281,167 images for training, 50,000 for validation.
-_base_ = 'fine_grained.py'
-dataset = dict(type='ImageNet', data_root='data/imagenet')
-train_dataloader = dict(batch_size=32, dataset=dataset)
-val_dataloader = dict(batch_size=32, dataset=dict(dataset, split='val'))
+# ImageNet-1k: 1,281,167 images for training, 50,000 for validation; mmpretrain's pipelines.
+_base_ = 'mmpretrain::_base_/datasets/imagenet_bs32.py'
+default_scope = 'mmpretrain'
+load = dict(type='sr4ir_mm.LoadImageFromFile')
+train_pipeline = [load, *_base_.train_pipeline[1:], dict(type='sr4ir_mm.CQMix', grid_size=4)]
+test_pipeline = [load, *_base_.test_pipeline[1:]]
+train_dataloader = dict(
+    batch_size=128, persistent_workers=True, drop_last=True, dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(batch_size=128, persistent_workers=True, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='sr4ir_mm.PSNR', border=3)]
+val_evaluator = [_base_.val_evaluator, dict(type='sr4ir_mm.PSNR', border=8)]
 test_evaluator = val_evaluator
+visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

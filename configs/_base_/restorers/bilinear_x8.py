@@ -1,4 +1,2 @@
-restoration = dict(
-    scale=8,
-    degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=8),
-    restorer=dict(type='sr4ir_mm.Interpolation', scale=8, mode='bilinear', align_corners=True))
+_base_ = 'bilinear_x4.py'
+restoration = dict(scale=8, degradation=dict(scale=8), restorer=dict(scale=8))

@@ -1,23 +1,14 @@
 # SR4IR for segmentation: 100 epochs of 16 images. The first 10 are a warm-up without the TDP loss, then both learning
 # rates restart; they are updated at each iteration.
-train_cfg = dict(
-    type='sr4ir_mm.AlternatingTrainLoop',
-    max_epochs=100,
-    val_interval=10,
-    phases=[
-        dict(name='restore', update='restorer', losses=dict(pixel=1.0, tdp=dict(weight=1.0, begin=10))),
-        dict(name='recognize', update='recognizer', losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34)),
-    ])
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
+_base_ = 'sr4ir.py'
+phases = _base_.phases
+phases[0].losses.tdp.begin = 10
+train_cfg = dict(max_epochs=100, val_interval=10, phases=phases)
 optim_wrapper = dict(
-    constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
-    restorer=dict(optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0)),
     recognizer=dict(
-        optimizer=dict(type='SGD', lr=2e-2, momentum=0.9, weight_decay=1e-6),
+        optimizer=dict(lr=2e-2, weight_decay=1e-6),
         paramwise_cfg=dict(custom_keys=dict(auxiliary_head=dict(lr_mult=10)))))
-cosine = dict(
-    type='sr4ir_mm.CosineRestartLR', periods=[10, 90], restart_weights=[1, 1], end=100, convert_to_iter_based=True)
+cosine = dict(_base_.cosine, periods=[10, 90], end=100)
 param_scheduler = dict(restorer=[dict(cosine, eta_min=1e-6)], recognizer=[dict(cosine, eta_min=1e-4)])
 # the batch that the learning rates belong to
 auto_scale_lr = dict(enable=False, base_batch_size=16)

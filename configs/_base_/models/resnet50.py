@@ -1,0 +1,13 @@
+# ResNet-50, as mmpretrain has it, with its weights for clean images.
+_base_ = 'mmpretrain::_base_/models/resnet50.py'
+model = dict(
+    _delete_=True,
+    type='sr4ir_mm.CascadeClassifier',
+    recognizer=dict(
+        _base_.model,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='https://download.openmmlab.com/mmclassification/v0/resnet/'
+            'resnet50_8xb32_in1k_20210831-ea4938fc.pth')),
+    # layer 4, before the pooling: 2048 channels
+    tdp=dict(features=[-1], weights=[1.0]))
