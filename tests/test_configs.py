@@ -107,11 +107,11 @@ def reduced(cfg, work_dir):
     cfg.model = without_downloads(cfg.model)
     if cfg.model.get('restorer'):
         cfg.model.restorer.update(SMALL.get(cfg.model.restorer.type, {}))
-    recognizer = cfg.model.get('recognizer') or {}
-    if recognizer.get('data_preprocessor', {}).get('size'):
-        recognizer.data_preprocessor.size = (SIDE, SIDE)  # what small training images are filled up to
     if cfg.model.get('input_scale'):
         cfg.model.input_scale = (SIDE, SIDE)  # what a detector would enlarge its input to
+    recognizer = cfg.model.get('recognizer') or {}
+    if (recognizer.get('data_preprocessor') or {}).get('size'):
+        recognizer.data_preprocessor.size = (SIDE, SIDE)  # what a segmentor would pad its input to
     if (recognizer.get('train_cfg') or {}).get('rcnn'):
         recognizer.train_cfg.rcnn.sampler.num = 16  # regions that a head learns from
     cfg.log_level = 'ERROR'

@@ -40,10 +40,10 @@ def parse_args(argv=None) -> argparse.Namespace:
         '--protocols', nargs='+', default=everything, metavar='NAME',
         help=f'what to compare: rows of configs/_base_/protocols.py; default: {" ".join(everything)}')
     parser.add_argument(
-        '--sigmas', nargs='+', type=float, default=[], metavar='S',
+        '--sigmas', nargs='+', type=float, default=[], metavar='SIGMA',
         help='strengths of the noise, 0 to 255; default: that of the config')
     parser.add_argument(
-        '--sr-config', metavar='CONFIG', help='config that the protocol sr is trained by, for all tasks; default: theirs')
+        '--sr-config', metavar='CONFIG', help='what trains the protocol sr, for all tasks; default: their own configs')
     parser.add_argument(
         '--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed; default: 0')
     parser.add_argument(

@@ -5,6 +5,7 @@ from typing import Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import get_rank, get_world_size
 from torch import Generator, Tensor, nn
 
 from sr4ir_mm.registry import MODELS
@@ -68,8 +69,10 @@ class BicubicDownsample(nn.Module):
 class GaussianNoise(nn.Module):
     """Independent Gaussian noise on every value of an image; nothing is clipped or rounded.
 
-    In training the noise is drawn on the device of the image and follows its random state. In evaluation it is drawn
-    on the CPU from the generator of the image, so it is the same everywhere, see :func:`image_generator`.
+    In training the noise is drawn on the device of the image and follows its random state. Each of several processes
+    draws for the global batch, sample by sample over the processes, and takes its part: that is the noise of one process
+    for that batch, and no two images get the same. In evaluation it is drawn on the CPU from the generator of the image,
+    so it is the same everywhere, see :func:`image_generator`.
 
     Args:
         sigma: Standard deviation on the scale 0–255. A number; a list of numbers, of which each image gets one; or
@@ -99,9 +102,13 @@ class GaussianNoise(nn.Module):
         if generator is None and not self.training:
             raise ConfigError('GaussianNoise in evaluation gives each image its own noise, but a sample has no '
                               '`img_path`; add it to meta_keys of the packing transform.')
-        device = image.device if generator is None else generator.device
-        sigma = self._draw_sigma(len(image), device, generator).view(-1, 1, 1, 1)
-        noise = torch.randn(image.shape, device=device, generator=generator)
+        device, part, count = image.device, slice(None), len(image)
+        if generator is not None:
+            device = generator.device
+        elif get_world_size() > 1:
+            part, count = slice(get_rank(), None, get_world_size()), count * get_world_size()
+        sigma = self._draw_sigma(count, device, generator)[part].view(-1, 1, 1, 1)
+        noise = torch.randn((count, *image.shape[1:]), device=device, generator=generator)[part]
         return image + (noise * (sigma / 255)).to(image)
 
     def _draw_sigma(self, count: int, device: torch.device, generator: Optional[Generator]) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from sr4ir_mm.models import BicubicDownsample, Compose, GaussianNoise
+from sr4ir_mm.models import BicubicDownsample, Compose, GaussianNoise, degradations
 from sr4ir_mm.models.degradations import image_generator, quantize
 from sr4ir_mm.models.padding import pad_to_multiple, pad_to_size
 
@@ -108,6 +108,19 @@ def test_training_noise_follows_the_random_state():
     assert not torch.equal(noise(image), first)
     torch.manual_seed(3)
     assert torch.equal(noise(image), first)
+
+
+@pytest.mark.parametrize('sigma', [25, [15, 50], dict(min=0, max=55)])
+def test_two_processes_train_with_the_noise_of_one(monkeypatch, sigma):
+    """Dealt in turns, as a distributed sampler deals the images."""
+    noise, image = GaussianNoise(sigma), torch.rand(4, 3, 8, 8)
+    torch.manual_seed(3)
+    expected = noise(image)
+    monkeypatch.setattr(degradations, 'get_world_size', lambda: 2)
+    for rank in range(2):
+        monkeypatch.setattr(degradations, 'get_rank', lambda rank=rank: rank)
+        torch.manual_seed(3)
+        assert torch.equal(noise(image[rank::2]), expected[rank::2])
 
 
 def test_noise_composes_with_downsampling():

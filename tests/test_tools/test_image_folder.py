@@ -1,4 +1,5 @@
 """PSNR on a folder of images, as on Kodak: any sizes, σ from the config, 8 bits, no border."""
+import json
 import math
 
 import cv2
@@ -11,6 +12,7 @@ from sr4ir_mm.models.degradations import image_generator
 from sr4ir_mm.utils import ConfigError
 
 from tests.conftest import ROOT
+from tests.test_tools.test_dist import finish, start
 
 KODAK = str(ROOT / 'configs/denoise_highlevel/nlm_kodak.py')
 
@@ -68,6 +70,16 @@ def test_noisy_images_have_the_psnr_of_their_noise(test, folder, tmp_path):
     cfg.dump(str(tmp_path / 'noisy.py'))
     psnr = test(str(tmp_path / 'noisy.py'), options=['model.degradation.sigma=20'])['PSNR']
     assert psnr == pytest.approx(10 * math.log10(255**2 / (20**2 + 1 / 12)), abs=0.15)
+
+
+def test_two_processes_find_what_one_finds(test, folder, tmp_path):
+    """Three images for two processes: each image has its own noise, whoever loads it."""
+    cv2.imwrite(str(folder / 'c.png'), cv2.imread(str(folder / 'a.png'))[:, ::-1])
+    torch.save(dict(state_dict={}), tmp_path / 'nothing.pth')  # non-local means has no weights
+    output = finish(start('dist_test.sh', KODAK, tmp_path / 'nothing.pth', 2, '--work-dir', tmp_path / 'two',
+                          '--cfg-options', f'test_dataloader.dataset.data_root={folder}'))
+    found = json.loads(next((tmp_path / 'two').glob('*/*.json'), None).read_text())
+    assert found['PSNR'] == pytest.approx(test()['PSNR'], abs=1e-9), output
 
 
 def test_a_picture_of_each_image(test, tmp_path):
