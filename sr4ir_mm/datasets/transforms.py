@@ -1,8 +1,7 @@
 import copy
-import random
 import zlib
-from contextlib import contextmanager
-from typing import Iterator, Optional, Sequence, Union
+from contextlib import nullcontext
+from typing import Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -14,6 +13,7 @@ from mmengine.structures import BaseDataElement
 
 from sr4ir_mm.registry import TRANSFORMS
 from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils.random_state import seeded
 
 
 @TRANSFORMS.register_module()
@@ -93,7 +93,7 @@ class DegradeToLR(BaseTransform):
         degraded = dict(
             img=cv2.copyMakeBorder(image, 0, height * self.scale - image.shape[0], 0,
                                    width * self.scale - image.shape[1], cv2.BORDER_REPLICATE))
-        with _fixed_randomness(None if self.seed is None else (zlib.crc32(image) + self.seed) % 2**32):
+        with nullcontext() if self.seed is None else seeded(self.seed, zlib.crc32(image)):
             # mmagic's shuffling remembers the order of the image before
             for transform in self.transforms if self.seed is None else copy.deepcopy(self.transforms):
                 degraded = transform(degraded)
@@ -105,22 +105,6 @@ class DegradeToLR(BaseTransform):
     def __repr__(self) -> str:
         return (f'{type(self).__name__}(scale={self.scale}, transforms={self.transforms}, '
                 f"interpolation='{self.interpolation}', seed={self.seed})")
-
-
-@contextmanager
-def _fixed_randomness(seed: Optional[int]) -> Iterator[None]:
-    """Seed the two generators that mmagic's transforms draw from, and give them back as they were."""
-    if seed is None:
-        yield
-        return
-    states = np.random.get_state(), random.getstate()
-    np.random.seed(seed)
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        np.random.set_state(states[0])
-        random.setstate(states[1])
 
 
 @TRANSFORMS.register_module()

@@ -1,11 +1,11 @@
 from .checkpoint import AtomicBackend, CheckpointHook
+from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu
 from .ema import EMAHook
 from .hooks import NonFiniteLossHook, PanelHook, WholeCheckpointHook
 from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
 from .optim_wrapper import CascadeOptimWrapper, CascadeOptimWrapperConstructor
 from .phase import Loss, Phase, build_phases, only_training
-from .random_state import ReproducibleDataLoader
 from .record import RunRecordHook
 from .schedulers import CosineRestartLR, LinearRampLR
 

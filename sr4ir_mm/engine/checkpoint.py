@@ -16,8 +16,8 @@ from mmengine.utils import apply_to
 
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.utils.random_state import get_random_state, set_random_state
 
-from .random_state import get_random_state, set_random_state
 from .utils import unwrap
 
 

@@ -6,10 +6,10 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from sr4ir_mm.registry import LOOPS
 from sr4ir_mm.utils import ConfigError, check_choice
 
+from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel
 from .optim_wrapper import CascadeOptimWrapperConstructor
 from .phase import build_phases
-from .random_state import ReproducibleDataLoader
 from .utils import unwrap
 
 
