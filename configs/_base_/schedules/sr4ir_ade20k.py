@@ -16,6 +16,5 @@ cosine = dict(
     _base_.cosine, periods=[14500, 144000], begin=1500, end=160000, by_epoch=False, convert_to_iter_based=False)
 param_scheduler = dict(
     restorer=[ramp, dict(cosine, eta_min=1e-6)], recognizer=[ramp, dict(cosine, eta_min=0.)])
-log_processor = dict(by_epoch=False)
 # the batch that the learning rates belong to
 auto_scale_lr = dict(enable=False, base_batch_size=16)
