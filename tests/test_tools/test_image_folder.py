@@ -77,7 +77,7 @@ def test_two_processes_find_what_one_finds(test, folder, tmp_path):
     cv2.imwrite(str(folder / 'c.png'), cv2.imread(str(folder / 'a.png'))[:, ::-1])
     torch.save(dict(state_dict={}), tmp_path / 'nothing.pth')  # non-local means has no weights
     output = finish(start('dist_test.sh', KODAK, tmp_path / 'nothing.pth', 2, '--work-dir', tmp_path / 'two',
-                          '--cfg-options', f'test_dataloader.dataset.data_root={folder}'))
+                          '--cfg-options', f'test_dataloader.dataset.data_root={folder}'), timeout=300)
     found = json.loads(next((tmp_path / 'two').glob('*/*.json'), None).read_text())
     assert found['PSNR'] == pytest.approx(test()['PSNR'], abs=1e-9), output
 
