@@ -1,19 +1,29 @@
-"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``."""
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``.
+
+Without CHECKPOINT each part gets the weights that its ``init_cfg`` in the config names.
+"""
 import argparse
 import os
 
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
+from sr4ir_mm.checkpoints import use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu
+from sr4ir_mm.engine.utils import unwrap
 from sr4ir_mm.utils import check_config, check_file, load_config, run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Test a model')
     parser.add_argument('config', help='path of the config')
-    parser.add_argument('checkpoint', help='path of the checkpoint')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help="path of the checkpoint; default: restorer and recognizer each from the checkpoint of their init_cfg")
     parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
     parser.add_argument('--show-dir', help='folder for a picture of each image')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
@@ -27,7 +37,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> dict:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.launcher, args.work_dir)
-    check_file(args.checkpoint, 'CHECKPOINT')
+    if args.checkpoint:
+        check_file(args.checkpoint, 'CHECKPOINT')
     cfg.load_from = args.checkpoint
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = cfg.param_scheduler = None
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='sr4ir_mm.WholeCheckpointHook')]
@@ -35,7 +46,11 @@ def main(argv=None) -> dict:
         cfg.custom_hooks.append(dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir))
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
-    return Runner.from_cfg(cfg).test()
+    use_safe_loader(trust=args.trust_checkpoint)
+    runner = Runner.from_cfg(cfg)
+    if not args.checkpoint:
+        unwrap(runner.model).load_pretrained()
+    return runner.test()
 
 
 if __name__ == '__main__':

@@ -85,8 +85,11 @@ def _walk(node: Any, key: str) -> Iterator[Tuple[str, dict]]:
 
 
 def check_file(path: str, key: str) -> None:
-    """Refuse the path of a local file or folder that does not exist."""
-    if '://' not in path and not osp.exists(path):
+    """Refuse the path of a local file or folder that does not exist, or the name of a model that no zoo has."""
+    if '::' in path:
+        from sr4ir_mm.checkpoints import zoo_url  # brings torch, which this package's import shall not
+        zoo_url(path)
+    elif '://' not in path and not osp.exists(path):
         raise ConfigError(f"{key} is '{path}', which does not exist.")
 
 
