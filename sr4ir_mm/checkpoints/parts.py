@@ -15,6 +15,9 @@ from .loader import load_checkpoint
 #: the averaged weights beside the others, in that of a cascade, and of a model that was wrapped
 PREFIXES = ('', 'generator_ema.module.', 'generator_ema.', 'generator.', 'restorer.', 'recognizer.', 'module.')
 
+#: buffers that a network makes itself, from its config or while it trains
+COMPUTED = ('num_batches_tracked', 'attn_mask', 'relative_position_index')
+
 
 class Report(NamedTuple):
     """What became of a checkpoint: the names of tensors, and of shapes the sentence."""
@@ -63,6 +66,9 @@ def load_part(part: nn.Module,
                               f'it has for example {", ".join(list(own)[-3:])}.')
     all_weights = weights_of(load_checkpoint(checkpoint), checkpoint)
     weights = _strip(all_weights, f'{prefix.rstrip(".")}.') if prefix else _best(all_weights, own)
+    for name in [name for name in own if name.endswith(COMPUTED) and name in weights]:
+        if weights[name].shape != own[name].shape:  # the mask of another image size
+            del weights[name]
     kept = {name for name in own if any(_is_below(name, each) for each in reinit)}
     shape = [f'{name} {tuple(weights[name].shape)}, not {tuple(own[name].shape)}'
              for name in own if name in weights and name not in kept and weights[name].shape != own[name].shape]
@@ -75,12 +81,12 @@ def load_part(part: nn.Module,
         raise CheckpointError(f'The checkpoint {checkpoint} has {len(shape)} tensors of another shape than '
                               f'{type(part).__name__}: {"; ".join(shape[:4])}. To initialize these anew, name their modules '
                               f"in the config, for example {key}.reinit=['{shape[0].split()[0].rpartition('.')[0]}'].")
-    if any(name not in fitting for name in own) and hasattr(part, 'init_weights'):
+    if any(name not in fitting and not name.endswith(COMPUTED) for name in own) and hasattr(part, 'init_weights'):
         part.init_weights()
     fitting._metadata = getattr(weights, '_metadata', {})
     # the modules' own conversions of older names happen here
     found = part.load_state_dict(fitting, strict=False)
-    missing = [name for name in found.missing_keys if not name.endswith('num_batches_tracked')]
+    missing = [name for name in found.missing_keys if not name.endswith(COMPUTED)]
     if missing and whole:
         raise CheckpointError(f'The checkpoint {checkpoint} does not fill {type(part).__name__} ({key}); '
                               f'{len(missing)} of {len(own)} tensors are missing, for example {_some(missing)}.')
