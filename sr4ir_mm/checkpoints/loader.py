@@ -62,7 +62,7 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Dict[str, Any]:
             and MMEngine's history and config types.
     """
     use_safe_loader()
-    return CheckpointLoader.load_checkpoint(path, map_location)
+    return CheckpointLoader.load_checkpoint(str(path), map_location)
 
 
 def read_file(path: str, name: Optional[str] = None) -> Dict[str, Any]:

@@ -268,7 +268,7 @@ def test_sr4ir_cascade(tool, tmp_path, rescale):
 def test_a_wrong_layout_is_told(tool, tmp_path):
     with pytest.raises(CheckpointError, match='not in the layout of EDSR-PyTorch: .* for example conv1.weight'):
         converted(tool, tmp_path, 'edsr', torchvision.models.resnet18().state_dict())
-    with pytest.raises(CheckpointError, match="not in the layout of torchvision's ResNet.*head.0.weight"):
+    with pytest.raises(CheckpointError, match="not in the layout of torchvision's ResNet.*sub_mean.weight"):
         converted(tool, tmp_path, 'resnet', EDSR(2).state_dict())
     with pytest.raises(ConfigError, match='sr4ir takes 2 files, but 1 are given'):
         converted(tool, tmp_path, 'sr4ir', EDSR(2).state_dict())

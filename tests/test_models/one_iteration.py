@@ -104,9 +104,9 @@ def one_iteration(model, data, phases=PHASES):
     optimizers = CascadeOptimWrapperConstructor({part: sgd for part in learning})(model)
     step, moves = optimizers.step, []
 
-    def watched_step(parts):
+    def watched_step(parts, *args):
         before = {name: [value.detach().clone() for value in part.parameters()] for name, part in model.parts.items()}
-        step(parts)
+        step(parts, *args)
         moved = {
             name
             for name, part in model.parts.items()
