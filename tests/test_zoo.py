@@ -79,14 +79,16 @@ def test_the_installed_package(installed, tmp_path):
     assert (mim / 'model-index.yml').read_text() == (ROOT / 'model-index.yml').read_text()
     assert (mim / 'tools/train.py').is_file()
 
-    (tmp_path / 'mine.py').write_text("_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(scale=2)\n")
+    (tmp_path / 'mine.py').write_text("_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n")
     (tmp_path / 'look.py').write_text(
         'import sr4ir_mm\n'
-        'from mmengine.config import Config\n'
-        'from mmengine.hub import get_config\n'
-        "cfg = Config.fromfile('mine.py')\n"
-        "assert cfg.model.type == 'sr4ir_mm.CascadeSegmentor' and cfg.model.scale == 2\n"
-        "assert get_config('sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py').model.scale == 4\n"
+        'from mmengine.registry import MODELS, init_default_scope\n'
+        'from sr4ir_mm.utils import load_config\n'
+        "cfg = load_config('mine.py', {})\n"
+        "assert '_scope_' not in cfg.train_dataloader and '_scope_' not in cfg.optim_wrapper\n"
+        'init_default_scope(cfg.default_scope)\n'
+        'model = MODELS.build(cfg.model)\n'
+        "assert type(model).__name__ == 'CascadeSegmentor' and model.img_range == 2\n"
         'print(sr4ir_mm.__file__)\n')
     assert run(installed, tmp_path, 'look.py').strip().startswith(str(installed))
     assert Config.fromfile(mim / 'configs/demo/sr4ir_fpn_edsr_x4_demo.py').model.scale == 4
