@@ -17,7 +17,8 @@ class BuildWithMim(build_py):
         mim = os.path.join(self.build_lib, 'sr4ir_mm', '.mim')
         shutil.rmtree(mim, ignore_errors=True)  # of an earlier build
         for name in ('configs', 'tools'):
-            shutil.copytree(os.path.join(root, name), os.path.join(mim, name), ignore=shutil.ignore_patterns('__pycache__'))
+            shutil.copytree(
+                os.path.join(root, name), os.path.join(mim, name), ignore=shutil.ignore_patterns('__pycache__'))
         shutil.copy(os.path.join(root, 'model-index.yml'), mim)
 
 

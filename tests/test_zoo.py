@@ -55,16 +55,22 @@ def installed(tmp_path_factory):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__'))
     for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'README.md', 'model-index.yml', 'requirements.txt'):
         shutil.copy(ROOT / name, source)
-    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', '--no-index', '--no-deps', '--no-build-isolation',
-                    '--disable-pip-version-check', '--target', target, source], check=True)
+    subprocess.run([
+        sys.executable, '-m', 'pip', 'install', '-q', '--no-index', '--no-deps', '--no-build-isolation',
+        '--disable-pip-version-check', '--target', target, source
+    ],
+                   check=True)
     return target
 
 
 def run(installed, folder, *args):
     """In a process that sees the installed package, and not the repository."""
     import os
-    done = subprocess.run([sys.executable, *args], cwd=folder, env=dict(os.environ, PYTHONPATH=str(installed)),
-                          capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *args],
+                          cwd=folder,
+                          env=dict(os.environ, PYTHONPATH=str(installed)),
+                          capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -72,14 +78,15 @@ def run(installed, folder, *args):
 def test_the_installed_package(installed, tmp_path):
     mim = installed / 'sr4ir_mm/.mim'
     for folder in ('configs', 'tools'):
-        found, expected = ({path.relative_to(root) for path in (root / folder).rglob('*.*') if path.suffix != '.pyc'}
-                           for root in (mim, ROOT))
+        found, expected = ({path.relative_to(root)
+                            for path in (root / folder).rglob('*.*') if path.suffix != '.pyc'} for root in (mim, ROOT))
         assert found == expected
     # mim takes these two from there
     assert (mim / 'model-index.yml').read_text() == (ROOT / 'model-index.yml').read_text()
     assert (mim / 'tools/train.py').is_file()
 
-    (tmp_path / 'mine.py').write_text("_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n")
+    (tmp_path /
+     'mine.py').write_text("_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n")
     (tmp_path / 'look.py').write_text(
         'import sr4ir_mm\n'
         'from mmengine.registry import MODELS, init_default_scope\n'

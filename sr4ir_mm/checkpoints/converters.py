@@ -10,8 +10,10 @@ from sr4ir_mm.utils import CheckpointError
 Weights = Dict[str, Tensor]
 Rules = List[Tuple[str, str]]
 
-_SWINIR = [(r'(conv_first|patch_embed|layers|norm|conv_after_body|conv_before_upsample|upsample|conv_last|conv_up\d|conv_hr'
-            r'|absolute_pos_embed)(.*)', r'\1\2')]
+_SWINIR = [
+    (r'(conv_first|patch_embed|layers|norm|conv_after_body|conv_before_upsample|upsample|conv_last|conv_up\d|conv_hr'
+     r'|absolute_pos_embed)(.*)', r'\1\2')
+]
 _RESNET = [(r'((?:conv1|bn1|layer\d)\..*)', r'backbone.\1'), (r'fc\.(.*)', r'head.fc.\1')]
 
 
@@ -33,8 +35,9 @@ def _rename(weights: Weights, rules: Rules, what: str, ignored: str = '$.') -> W
             if not re.fullmatch(ignored, name):
                 unknown.append(name)
     if unknown or not renamed:
-        raise CheckpointError(f'The checkpoint is not in the layout of {what}: {len(unknown)} of its {len(weights)} weights '
-                              f'are unknown there, for example {", ".join(unknown[:3])}.')
+        raise CheckpointError(
+            f'The checkpoint is not in the layout of {what}: {len(unknown)} of its {len(weights)} weights '
+            f'are unknown there, for example {", ".join(unknown[:3])}.')
     return renamed
 
 
@@ -48,7 +51,10 @@ def from_edsr(weights: Weights, rescale_biases: bool = False) -> Weights:
         weights: By EDSR-PyTorch's names; its shifts by the mean are constants.
         rescale_biases: For ``img_range=1`` and mmagic's own ``rgb_mean``.
     """
-    blocks = [int(match[1]) for match in (re.fullmatch(r'(?:module\.)?body\.(\d+)\.weight', name) for name in weights) if match]
+    blocks = [
+        int(match[1]) for match in (re.fullmatch(r'(?:module\.)?body\.(\d+)\.weight', name) for name in weights)
+        if match
+    ]
     end = blocks[0] if blocks else 'without end'  # the convolution behind the blocks
     renamed = _rename(weights, [
         (r'head\.0\.(.*)', r'conv_first.\1'),
@@ -68,10 +74,14 @@ def from_edsr(weights: Weights, rescale_biases: bool = False) -> Weights:
 
 def from_swinir(weights: Weights) -> Weights:
     """The authors' SwinIR to mmagic's ``SwinIRNet``: the same names, without what both compute from their sizes."""
-    return _rename({
-        name: value
-        for name, value in weights.items() if not name.endswith(('attn_mask', 'relative_position_index'))
-    }, _SWINIR, 'SwinIR', ignored='mean')
+    return _rename(
+        {
+            name: value
+            for name, value in weights.items() if not name.endswith(('attn_mask', 'relative_position_index'))
+        },
+        _SWINIR,
+        'SwinIR',
+        ignored='mean')
 
 
 def from_resnet(weights: Weights) -> Weights:
@@ -86,8 +96,9 @@ def from_mobilenetv3(weights: Weights) -> Weights:
         match = re.match(r'(?:module\.)?features\.(\d+)\.block\.(\d+)\.(0|fc1)', name)
         if match:
             blocks.setdefault(match[1], {})[int(match[2])] = match[3] == '0'
-    rules = [(r'features\.(\d+)\.0\.(.*)', r'backbone.layer\1.conv.\2'), (r'features\.(\d+)\.1\.(.*)', r'backbone.layer\1.bn.\2'),
-             (r'classifier\.0\.(.*)', r'head.layers.0.fc.\1'), (r'classifier\.3\.(.*)', r'head.layers.1.fc.\1')]
+    rules = [(r'features\.(\d+)\.0\.(.*)', r'backbone.layer\1.conv.\2'),
+             (r'features\.(\d+)\.1\.(.*)', r'backbone.layer\1.bn.\2'), (r'classifier\.0\.(.*)', r'head.layers.0.fc.\1'),
+             (r'classifier\.3\.(.*)', r'head.layers.1.fc.\1')]
     for block, members in blocks.items():
         convolutions = [member for member in sorted(members) if members[member]]
         for member, layer in zip(convolutions[::-1], ('linear_conv', 'depthwise_conv', 'expand_conv')):
@@ -109,8 +120,9 @@ def from_sr4ir(restorer: Weights, classifier: Weights, rescale_biases: bool = Fa
     restorer = from_swinir(restorer) if is_swinir else from_edsr(restorer, rescale_biases)
     is_mobilenet = any(name.removeprefix('module.').startswith('features.') for name in classifier)
     classifier = (from_mobilenetv3 if is_mobilenet else from_resnet)(classifier)
-    return OrderedDict([(f'restorer.{name}', value) for name, value in restorer.items()]
-                       + [(f'recognizer.{name}', value) for name, value in classifier.items()])
+    return OrderedDict([(f'restorer.{name}', value)
+                        for name, value in restorer.items()] + [(f'recognizer.{name}', value)
+                                                                for name, value in classifier.items()])
 
 
 def for_mmagic(weights: Weights) -> Weights:

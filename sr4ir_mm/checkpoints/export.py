@@ -25,7 +25,7 @@ def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) ->
     Args:
         checkpoint: Of a cascade.
         out_dir: Gets ``recognizer.pth`` and ``restorer.pth`` (the latter as mmagic has it, ``generator.…``).
-        cfg: The config that the cascade was trained with. With it ``recognizer.py`` and ``restorer.py`` are written too,
+        cfg: The config that the cascade was trained with. With it ``recognizer.py`` and ``restorer.py`` are written,
             the models as configs of their libraries. (The text of it that a checkpoint carries is not used: a config is
             code.)
 
@@ -42,8 +42,9 @@ def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) ->
         part, _, name = name.partition('.')
         parts.setdefault(part, OrderedDict())[name] = value
     if not parts.keys() & {'restorer', 'recognizer'}:
-        raise CheckpointError(f'The checkpoint {checkpoint} is none of a cascade: it has no weights below `restorer` or '
-                              f'`recognizer`, but {", ".join(list(weights)[:3])}.')
+        raise CheckpointError(
+            f'The checkpoint {checkpoint} is none of a cascade: it has no weights below `restorer` or '
+            f'`recognizer`, but {", ".join(list(weights)[:3])}.')
     files = {}
     for part, state in parts.items():
         own_meta = dict(meta)
@@ -72,7 +73,8 @@ def _configs(cfg: Config) -> Dict[str, Config]:
         configs['recognizer'] = Config(dict(default_scope=scope, model=recognizer))
     if model.get('restorer'):
         restorer = {key: value for key, value in model.restorer.items() if key not in ('init_cfg', '_scope_')}
-        std = 255 / model.get('img_range', 1)  # what mmagic divides its images by, 0–255, and multiplies its results with
+        std = 255 / model.get('img_range',
+                              1)  # what mmagic divides its images by, 0–255, and multiplies its results with
         configs['restorer'] = Config(
             dict(
                 default_scope='mmagic',

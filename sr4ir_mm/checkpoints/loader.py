@@ -30,10 +30,10 @@ _trusts = False
 
 
 def use_safe_loader(trust: Optional[bool] = None) -> None:
-    """Let MMEngine read every checkpoint through :func:`load_checkpoint`: by its own extension point, for all of its schemes.
+    """Let MMEngine read every checkpoint through :func:`load_checkpoint`, by its own extension point.
 
-    So ``load_from``, ``resume``, and each ``init_cfg`` of each host library go through it too. A cascade calls this when
-    it is built.
+    So ``load_from``, ``resume``, and each ``init_cfg`` of each host library go through it too, whatever the scheme. A
+    cascade calls this when it is built.
 
     Args:
         trust: True: read files of PyTorch with ``torch.load``, which runs whatever they ask for. False: never. None: as
@@ -50,7 +50,7 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Dict[str, Any]:
 
     Args:
         path: A local path, a URL, or a name: ``mmseg::…``, ``mmdet::…``, ``mmpretrain::…``, ``mmagic::…`` (a model or
-            config of their zoos), ``torchvision://…``, ``open-mmlab://…``. Files are recognized by their content: those of
+            config of their zoos), ``torchvision://…``, ``open-mmlab://…``. Files are recognized by their content: of
             ``torch.save``, old and new, and safetensors.
         map_location: Device of the tensors.
 
@@ -58,7 +58,7 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Dict[str, Any]:
         The dict that was saved; of a safetensors file ``meta`` and ``state_dict``.
 
     Raises:
-        CheckpointError: It is damaged, is no checkpoint, or asks for more than tensors, containers, numbers, NumPy arrays
+        CheckpointError: It is damaged, no checkpoint, or asks for more than tensors, containers, numbers, NumPy arrays
             and MMEngine's history and config types.
     """
     use_safe_loader()
@@ -79,13 +79,14 @@ def read_file(path: str, name: Optional[str] = None) -> Dict[str, Any]:
         content = _read(path)
     except Refused as error:
         raise CheckpointError(
-            f'The checkpoint {name} asks for {error}, and checkpoints may hold only tensors, containers, numbers, NumPy '
-            "arrays and MMEngine's history and config types; nothing of it was run. If you know who made it, and only "
+            f'The checkpoint {name} asks for {error}, and checkpoints may hold only tensors, containers, numbers, '
+            "NumPy arrays and MMEngine's history and config types; nothing of it was run. If you know who made it, and only "
             'then, read it with --trust-checkpoint.') from error
     except CheckpointError as error:
         message = str(error)
-        raise CheckpointError(message if message.startswith('The checkpoint')
-                              else f'The checkpoint {name} cannot be read: {message}.') from error
+        raise CheckpointError(
+            message if message.startswith('The checkpoint') else f'The checkpoint {name} cannot be read: {message}.'
+        ) from error
     except Exception as error:  # a machine for pickles can stumble over anything
         raise CheckpointError(
             f'The checkpoint {name} is damaged, cut off or of another format ({type(error).__name__}: '
@@ -108,8 +109,8 @@ def _read(path: str) -> Any:
     if start[:1] == b'\x80':
         with open(path, 'rb') as file:
             return read_legacy(file, osp.getsize(path))
-    raise CheckpointError(f'it begins with {start!r}, as neither a file of torch.save nor safetensors does'
-                          if start else 'it is empty')
+    raise CheckpointError(
+        f'it begins with {start!r}, as neither a file of torch.save nor safetensors does' if start else 'it is empty')
 
 
 def _read_safetensors(path: str) -> dict:
@@ -124,7 +125,7 @@ def save_checkpoint(checkpoint: dict, path: str) -> None:
 
     Args:
         checkpoint: With ``state_dict`` and, possibly, ``meta``.
-        path: ``….safetensors``: these two, ``meta`` as JSON, in which tuples are lists. Else everything, by ``torch.save``.
+        path: ``….safetensors``: these two, ``meta`` as JSON, in which tuples are lists. Else all, by ``torch.save``.
     """
     if path.endswith('.safetensors'):
         from safetensors.torch import save
@@ -180,7 +181,10 @@ def _load_from_mmcls(name: str, map_location: Any = None) -> dict:
     urls = get_mmcls_models()
     checkpoint = _load_from_http(urls[check_choice(name.split('://')[1], urls, 'the mmcls checkpoint')], map_location)
     weights = checkpoint.get('state_dict', checkpoint)
-    return dict(state_dict={key[len('backbone.'):]: value for key, value in weights.items() if key.startswith('backbone.')})
+    return dict(state_dict={
+        key[len('backbone.'):]: value
+        for key, value in weights.items() if key.startswith('backbone.')
+    })
 
 
 def _load_from_zoo(name: str, map_location: Any = None) -> dict:
@@ -199,7 +203,10 @@ _LOADERS = {
     'open-mmlab://': _load_from_openmmlab,
     'openmmlab://': _load_from_openmmlab,
     'mmcls://': _load_from_mmcls,
-    **{f'{scope}::': _load_from_zoo for scope in ZOO_SCOPES},
+    **{
+        f'{scope}::': _load_from_zoo
+        for scope in ZOO_SCOPES
+    },
 }
 
 
@@ -236,8 +243,10 @@ def _fetch(url: str, path: str, sha256: Optional[str]) -> None:
     if osp.exists(path):
         return
     if sha256 is None:
-        print_log(f'{url} has no hash in its name, so nothing tells whether it arrives as it was published.', 'current',
-                  level=30)
+        print_log(
+            f'{url} has no hash in its name, so nothing tells whether it arrives as it was published.',
+            'current',
+            level=30)
     os.makedirs(osp.dirname(path), exist_ok=True)
     try:
         torch.hub.download_url_to_file(url, path, sha256, progress=False)
@@ -253,5 +262,6 @@ def _check_hash(path: str, sha256: str, url: str) -> None:
         for block in iter(lambda: file.read(2**20), b''):
             digest.update(block)
     if not digest.hexdigest().startswith(sha256):
-        raise CheckpointError(f'{path}, which was downloaded from {url}, has the SHA-256 {digest.hexdigest()[:16]}…, but '
-                              f'its name says {sha256}; delete it to have it downloaded again.')
+        raise CheckpointError(
+            f'{path}, which was downloaded from {url}, has the SHA-256 {digest.hexdigest()[:16]}…, but '
+            f'its name says {sha256}; delete it to have it downloaded again.')

@@ -11,8 +11,8 @@ from sr4ir_mm.utils import CheckpointError, ConfigError
 
 from .loader import load_checkpoint
 
-#: what stands in front of the names of a part's weights, the first that fits best: in a checkpoint of mmagic, which keeps
-#: the averaged weights beside the others, in that of a cascade, and of a model that was wrapped
+#: what stands in front of the names of a part's weights, the first that fits best: in a checkpoint of mmagic, which
+#: keeps averaged weights beside the others, in that of a cascade, and of a model that was wrapped
 PREFIXES = ('', 'generator_ema.module.', 'generator_ema.', 'generator.', 'restorer.', 'recognizer.', 'module.')
 
 #: buffers that a network makes itself, from its config or while it trains
@@ -45,8 +45,8 @@ def load_part(part: nn.Module,
 
     Args:
         part: The network.
-        checkpoint: As of :func:`load_checkpoint`. That of a whole model, of its backbone, of mmagic, of a cascade: where
-            the names of the weights have one of ``PREFIXES`` in front, the one that fits most tensors is taken off.
+        checkpoint: As of :func:`load_checkpoint`. Of a whole model, of its backbone, of mmagic, of a cascade: where the
+            names of the weights have one of ``PREFIXES`` in front, the one that fits most tensors is taken off.
         prefix: Take only the weights whose names begin so, for example ``backbone`` or ``restorer``, and take that off.
         reinit: Modules or parameters of the part that keep a new initialization, for example ``decode_head.conv_seg``,
             when the classes are others.
@@ -62,25 +62,29 @@ def load_part(part: nn.Module,
     reinit = [reinit] if isinstance(reinit, str) else list(reinit)
     for name in reinit:
         if not any(_is_below(each, name) for each in own):
-            raise ConfigError(f"{key}.reinit names '{name}', but {type(part).__name__} has no such module or parameter; "
-                              f'it has for example {", ".join(list(own)[-3:])}.')
+            raise ConfigError(
+                f"{key}.reinit names '{name}', but {type(part).__name__} has no such module or parameter; "
+                f'it has for example {", ".join(list(own)[-3:])}.')
     all_weights = weights_of(load_checkpoint(checkpoint), checkpoint)
     weights = _strip(all_weights, f'{prefix.rstrip(".")}.') if prefix else _best(all_weights, own)
     for name in [name for name in own if name.endswith(COMPUTED) and name in weights]:
         if weights[name].shape != own[name].shape:  # the mask of another image size
             del weights[name]
     kept = {name for name in own if any(_is_below(name, each) for each in reinit)}
-    shape = [f'{name} {tuple(weights[name].shape)}, not {tuple(own[name].shape)}'
-             for name in own if name in weights and name not in kept and weights[name].shape != own[name].shape]
+    shape = [
+        f'{name} {tuple(weights[name].shape)}, not {tuple(own[name].shape)}' for name in own
+        if name in weights and name not in kept and weights[name].shape != own[name].shape
+    ]
     fitting = OrderedDict((name, value) for name, value in weights.items()
                           if name not in kept and not (name in own and value.shape != own[name].shape))
     loaded = [name for name in fitting if name in own]
     if not loaded:
         raise _nothing_fits(checkpoint, prefix, all_weights, part, key)
     if shape:
-        raise CheckpointError(f'The checkpoint {checkpoint} has {len(shape)} tensors of another shape than '
-                              f'{type(part).__name__}: {"; ".join(shape[:4])}. To initialize these anew, name their modules '
-                              f"in the config, for example {key}.reinit=['{shape[0].split()[0].rpartition('.')[0]}'].")
+        raise CheckpointError(
+            f'The checkpoint {checkpoint} has {len(shape)} tensors of another shape than '
+            f'{type(part).__name__}: {"; ".join(shape[:4])}. To initialize these anew, name their modules '
+            f"in the config, for example {key}.reinit=['{shape[0].split()[0].rpartition('.')[0]}'].")
     if any(name not in fitting and not name.endswith(COMPUTED) for name in own) and hasattr(part, 'init_weights'):
         part.init_weights()
     fitting._metadata = getattr(weights, '_metadata', {})
@@ -119,8 +123,9 @@ def check_nested(network: nn.Module, key: str) -> None:
 
 def _nothing_fits(checkpoint: str, prefix: Optional[str], weights: dict, part: nn.Module, key: str) -> CheckpointError:
     where = f" below '{prefix}'" if prefix else ''
-    return CheckpointError(f'Nothing of the checkpoint {checkpoint}{where} fits {type(part).__name__} ({key}). It has for '
-                           f'example {_some(weights)}; the model has {_some(part.state_dict())}.')
+    return CheckpointError(
+        f'Nothing of the checkpoint {checkpoint}{where} fits {type(part).__name__} ({key}). It has for '
+        f'example {_some(weights)}; the model has {_some(part.state_dict())}.')
 
 
 def weights_of(checkpoint: Dict[str, Any], name: str) -> Dict[str, Tensor]:

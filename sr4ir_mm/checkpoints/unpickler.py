@@ -1,7 +1,7 @@
 """Files of ``torch.save`` without the trust that pickle asks for.
 
 The readers are our own rather than ``torch.load``: its ``weights_only`` differs from release to release, refuses what
-MMEngine writes, and its zip reader believes the size that a tensor claims to have. Facts of both formats: the docstrings
+MMEngine writes, and its zip reader believes the size that a tensor claims to have. Facts of both formats: the source
 of ``torch.serialization``.
 """
 import codecs
@@ -26,9 +26,18 @@ from sr4ir_mm.utils import CheckpointError
 
 LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950a86a20f9469cfc6c, 1001
 _DTYPES = dict(
-    DoubleStorage=torch.float64, FloatStorage=torch.float32, HalfStorage=torch.float16, BFloat16Storage=torch.bfloat16,
-    LongStorage=torch.int64, IntStorage=torch.int32, ShortStorage=torch.int16, CharStorage=torch.int8,
-    ByteStorage=torch.uint8, UntypedStorage=torch.uint8, BoolStorage=torch.bool, ComplexFloatStorage=torch.complex64,
+    DoubleStorage=torch.float64,
+    FloatStorage=torch.float32,
+    HalfStorage=torch.float16,
+    BFloat16Storage=torch.bfloat16,
+    LongStorage=torch.int64,
+    IntStorage=torch.int32,
+    ShortStorage=torch.int16,
+    CharStorage=torch.int8,
+    ByteStorage=torch.uint8,
+    UntypedStorage=torch.uint8,
+    BoolStorage=torch.bool,
+    ComplexFloatStorage=torch.complex64,
     ComplexDoubleStorage=torch.complex128)
 _KEYS = (str, int, float, bool, bytes, type(None))
 
@@ -57,18 +66,24 @@ def _whole_numbers(*values: Any) -> bool:
 # ---------- what a pickle may call, each with the arguments that the libraries themselves write
 
 
-def _rebuild_tensor(storage: _Storage, offset: int, size: tuple, stride: tuple, requires_grad: bool = False,
+def _rebuild_tensor(storage: _Storage,
+                    offset: int,
+                    size: tuple,
+                    stride: tuple,
+                    requires_grad: bool = False,
                     *ignored) -> torch.Tensor:
     """A tensor in its storage; ``ignored`` are hooks and metadata."""
-    _check(isinstance(storage, _Storage) and len(size) == len(stride) and _whole_numbers(offset, *size, *stride),
-           'a tensor is described wrongly')
+    _check(
+        isinstance(storage, _Storage) and len(size) == len(stride) and _whole_numbers(offset, *size, *stride),
+        'a tensor is described wrongly')
     held = storage.memory.nbytes() // storage.dtype.itemsize
     last = offset + sum((length - 1) * step for length, step in zip(size, stride)) if math.prod(size) else 0
     # a stride of zero makes a tensor larger than its storage; nobody saves that
-    _check(math.prod(size) <= held and last < max(held, 1),
-           f'a tensor of {"×".join(map(str, size))} values is described, but its storage has {held}')
-    return torch.empty(0, dtype=storage.dtype).set_(storage.memory, offset, size, stride).requires_grad_(
-        requires_grad is True and storage.dtype.is_floating_point)
+    _check(
+        math.prod(size) <= held and last < max(held, 1),
+        f'a tensor of {"×".join(map(str, size))} values is described, but its storage has {held}')
+    tensor = torch.empty(0, dtype=storage.dtype).set_(storage.memory, offset, size, stride)
+    return tensor.requires_grad_(requires_grad is True and storage.dtype.is_floating_point)
 
 
 def _rebuild_parameter(data: torch.Tensor, requires_grad: bool, *ignored) -> torch.nn.Parameter:
@@ -90,8 +105,9 @@ def _encode(text: str, encoding: str) -> bytes:
 
 
 def _dtype(spec: str, *ignored) -> np.dtype:
-    _check(isinstance(spec, str) and re.fullmatch(r'[|<>=]?[biufcSU?]\d{0,9}', spec) is not None,
-           f'a NumPy array has the type {str(spec)[:40]!r}; allowed are numbers and text')
+    _check(
+        isinstance(spec, str) and re.fullmatch(r'[|<>=]?[biufcSU?]\d{0,9}', spec) is not None,
+        f'a NumPy array has the type {str(spec)[:40]!r}; allowed are numbers and text')
     return np.dtype(spec, False, True)  # a copy: its byte order follows
 
 
@@ -101,8 +117,9 @@ def _array(kind: Any, *ignored) -> np.ndarray:
 
 
 def _scalar(dtype: np.dtype, content: bytes) -> np.generic:
-    _check(isinstance(dtype, np.dtype) and isinstance(content, bytes) and len(content) == dtype.itemsize > 0,
-           'a NumPy number is described wrongly')
+    _check(
+        isinstance(dtype, np.dtype) and isinstance(content, bytes) and len(content) == dtype.itemsize > 0,
+        'a NumPy number is described wrongly')
     return np.frombuffer(content, dtype)[0]
 
 
@@ -201,10 +218,9 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
     def load_reduce(self) -> None:
         args = self.stack.pop()
         function = self.stack[-1]
-        if function is dict or function is list or function is np.ndarray:
-            raise Refused(f'a call of {function.__name__}')
-        _check(isinstance(function, FunctionType) and function in _CALLABLE and isinstance(args, tuple),
-               'the pickle calls what is no function')
+        _check(
+            isinstance(function, FunctionType) and function in _CALLABLE and isinstance(args, tuple),
+            'the pickle calls what is no function')
         self.stack[-1] = function(*args)
 
     def load_newobj(self) -> None:
@@ -217,30 +233,34 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
         state = self.stack.pop()
         target = self.stack[-1]
         if isinstance(target, np.dtype):
-            _check(isinstance(state, tuple) and len(state) > 4 and state[1] in ('<', '>', '|', '=')
-                   and state[2:5] == (None, None, None), 'a NumPy type is described wrongly')
+            _check(
+                isinstance(state, tuple) and len(state) > 4 and state[1] in ('<', '>', '|', '=')
+                and state[2:5] == (None, None, None), 'a NumPy type is described wrongly')
             sized = (target.itemsize, target.alignment) if target.kind in 'SU' else (-1, -1)
             target.__setstate__((3, state[1], None, None, None, *sized, 0))
         elif type(target) is np.ndarray:
             _check(isinstance(state, tuple) and len(state) == 5, 'a NumPy array is described wrongly')
             _, shape, dtype, fortran, content = state
-            _check(isinstance(shape, tuple) and _whole_numbers(*shape) and isinstance(dtype, np.dtype)
-                   and isinstance(content, bytes) and math.prod(shape) * dtype.itemsize == len(content),
-                   'a NumPy array has another size than its content')
+            _check(
+                isinstance(shape, tuple) and _whole_numbers(*shape) and isinstance(dtype, np.dtype)
+                and isinstance(content, bytes) and math.prod(shape) * dtype.itemsize == len(content),
+                'a NumPy array has another size than its content')
             target.__setstate__((1, shape, dtype, fortran is True, content))
         elif type(target) is OrderedDict:  # the versions of modules, for their own conversions
             _check(isinstance(state, dict) and state.keys() <= {'_metadata'}, 'a dict has unknown attributes')
             target.__dict__.update(state)
         elif type(target) is HistoryBuffer:
-            _check(isinstance(state, dict) and all(isinstance(state.get(name), np.ndarray)
-                                                   for name in ('_log_history', '_count_history')),
-                   'a history of MMEngine is described wrongly')
+            _check(
+                isinstance(state, dict)
+                and all(isinstance(state.get(name), np.ndarray) for name in ('_log_history', '_count_history')),
+                'a history of MMEngine is described wrongly')
             filled = HistoryBuffer(max_length=int(state.get('max_length', 1000000)))
             filled._log_history, filled._count_history = state['_log_history'], state['_count_history']
             target.__dict__.update(filled.__dict__)
         elif type(target) is Config:
-            _check(isinstance(state, tuple) and len(state) > 2 and isinstance(state[0], ConfigDict)
-                   and all(isinstance(text, (str, type(None))) for text in state[1:3]), 'a config is described wrongly')
+            _check(
+                isinstance(state, tuple) and len(state) > 2 and isinstance(state[0], ConfigDict)
+                and all(isinstance(text, (str, type(None))) for text in state[1:3]), 'a config is described wrongly')
             target.__setstate__(state)
         else:
             raise CheckpointError(f'the pickle changes a {type(target).__name__}')
@@ -294,14 +314,14 @@ for _opcode, _method in (('REDUCE', 'load_reduce'), ('NEWOBJ', 'load_newobj'), (
 for _opcode in ('INST', 'OBJ', 'NEWOBJ_EX', 'EXT1', 'EXT2', 'EXT4', 'BYTEARRAY8', 'NEXT_BUFFER', 'READONLY_BUFFER'):
     del Unpickler.dispatch[getattr(pickle, _opcode)[0]]
 
-
 # ---------- the two formats of torch.save
 
 
 def _storage_request(saved_id: Any) -> Tuple[torch.dtype, str, int, Any]:
-    _check(isinstance(saved_id, tuple) and len(saved_id) >= 5 and saved_id[0] == 'storage'
-           and isinstance(saved_id[1], torch.dtype) and isinstance(saved_id[2], str) and _whole_numbers(saved_id[4]),
-           'a storage is described wrongly')
+    _check(
+        isinstance(saved_id, tuple) and len(saved_id) >= 5 and saved_id[0] == 'storage'
+        and isinstance(saved_id[1], torch.dtype) and isinstance(saved_id[2], str) and _whole_numbers(saved_id[4]),
+        'a storage is described wrongly')
     _, dtype, key, _, count = saved_id[:5]
     return dtype, key, count * dtype.itemsize, saved_id[5] if len(saved_id) > 5 else None
 

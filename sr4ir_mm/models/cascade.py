@@ -164,8 +164,8 @@ class Cascade(BaseModel):
         """
         for name in self.trainable_parts:
             if not _is_pretrained(self.init_cfgs.get(name)):
-                raise ConfigError(f'model.{name}.init_cfg does not say where the weights come from, and no checkpoint of '
-                                  f"the whole is given; set dict(type='Pretrained', checkpoint=…) or give one.")
+                raise ConfigError(f'model.{name}.init_cfg does not say where the weights come from, and no checkpoint '
+                                  f"of the whole is given; set dict(type='Pretrained', checkpoint=…) or give one.")
             self._load_part(name, whole=True)
 
     def _load_part(self, name: str, whole: bool = False) -> None:

@@ -33,7 +33,7 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
     MODULE2PACKAGE['sr4ir_mm'] = 'sr4ir_mm'  # MMEngine's list of whose configs `_base_ = '<package>::…'` may name
     cfg = Config.fromfile(path)
     for _, node in _walk(cfg._cfg_dict, ''):
-        if node.get('_scope_') == 'sr4ir_mm':  # by MMEngine, in what such a base says; ours say the scope of the host library
+        if node.get('_scope_') == 'sr4ir_mm':  # MMEngine puts it into such a base, whose scope is the host library's
             node.pop('_scope_')
     cfg.merge_from_dict(overrides)
     cfg.launcher = launcher

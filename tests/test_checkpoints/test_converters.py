@@ -82,7 +82,9 @@ class Attention(nn.Module):
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
         if mask is not None:
             bias = bias + mask.repeat(count // len(mask), 1, 1)[:, None]
-        return self.proj(F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(count, -1, -1, -1)).transpose(1, 2).reshape(x.shape))
+        return self.proj(
+            F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(count, -1, -1,
+                                                                          -1)).transpose(1, 2).reshape(x.shape))
 
 
 class Block(nn.Module):
@@ -127,7 +129,8 @@ class SwinIR(nn.Module):
         for _ in range(2):
             layer = nn.Module()
             layer.residual_group = nn.Module()
-            layer.residual_group.blocks = nn.ModuleList(Block(dim, size, heads, shift, trained_size) for shift in (0, size // 2))
+            layer.residual_group.blocks = nn.ModuleList(
+                Block(dim, size, heads, shift, trained_size) for shift in (0, size // 2))
             layer.conv = conv(dim, dim)
             layers.append(layer)
         self.layers = nn.ModuleList(layers)
@@ -135,7 +138,8 @@ class SwinIR(nn.Module):
         self.conv_after_body = conv(dim, dim)
         self.conv_before_upsample = nn.Sequential(conv(dim, feat), nn.LeakyReLU(0.01))
         steps = [3] if scale == 3 else [2] * int(math.log2(scale))
-        self.upsample = nn.Sequential(*(layer for step in steps for layer in (conv(feat, feat * step**2), nn.PixelShuffle(step))))
+        self.upsample = nn.Sequential(*(layer for step in steps
+                                        for layer in (conv(feat, feat * step**2), nn.PixelShuffle(step))))
         self.conv_last = conv(feat, 3)
 
     def forward(self, x):
@@ -161,21 +165,37 @@ def converted(tool, tmp_path, layout, *networks, options=(), name='out.pth'):
 
 
 def edsr_cfg(scale, factor=1.):
-    return dict(type='mmagic.EDSRNet', in_channels=3, out_channels=3, mid_channels=8, num_blocks=2, upscale_factor=scale,
-                rgb_mean=[factor * value for value in RGB_MEAN])
+    return dict(
+        type='mmagic.EDSRNet',
+        in_channels=3,
+        out_channels=3,
+        mid_channels=8,
+        num_blocks=2,
+        upscale_factor=scale,
+        rgb_mean=[factor * value for value in RGB_MEAN])
 
 
 def cascade(scale, restorer, **kwargs):
-    return MODELS.build(dict(type='sr4ir_mm.CascadeSegmentor', scale=scale, restorer=restorer,
-                             data_preprocessor=dict(type='mmseg.SegDataPreProcessor'), **kwargs)).eval()
+    return MODELS.build(
+        dict(
+            type='sr4ir_mm.CascadeSegmentor',
+            scale=scale,
+            restorer=restorer,
+            data_preprocessor=dict(type='mmseg.SegDataPreProcessor'),
+            **kwargs)).eval()
 
 
 @pytest.mark.parametrize('rescale', [False, True], ids=['img_range', 'rescaled biases'])
 @pytest.mark.parametrize('scale', [2, 3, 4, 8])
 def test_edsr(tool, tmp_path, scale, rescale):
     source = EDSR(scale).eval()
-    path = converted(tool, tmp_path, 'edsr', source.state_dict(), options=['--rescale-biases'] * rescale,
-                     name='out.safetensors' if scale == 2 else 'out.pth')
+    path = converted(
+        tool,
+        tmp_path,
+        'edsr',
+        source.state_dict(),
+        options=['--rescale-biases'] * rescale,
+        name='out.safetensors' if scale == 2 else 'out.pth')
     restorer = dict(edsr_cfg(scale, 1 if rescale else 255), init_cfg=dict(type='Pretrained', checkpoint=path))
     ours = cascade(scale, restorer, img_range=1 if rescale else 255)
     ours.load_pretrained()
@@ -189,9 +209,20 @@ def test_swinir(tool, tmp_path, scale):
     source = SwinIR(scale).eval()
     path = converted(tool, tmp_path, 'swinir', dict(params_ema=source.state_dict(), params=SwinIR(scale).state_dict()))
     # another size of training images than that of the source
-    restorer = dict(type='mmagic.SwinIRNet', upscale=scale, in_chans=3, img_size=16, window_size=4, img_range=1.0, depths=[2, 2],
-                    embed_dim=8, num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffle', resi_connection='1conv',
-                    init_cfg=dict(type='Pretrained', checkpoint=path))
+    restorer = dict(
+        type='mmagic.SwinIRNet',
+        upscale=scale,
+        in_chans=3,
+        img_size=16,
+        window_size=4,
+        img_range=1.0,
+        depths=[2, 2],
+        embed_dim=8,
+        num_heads=[2, 2],
+        mlp_ratio=2,
+        upsampler='pixelshuffle',
+        resi_connection='1conv',
+        init_cfg=dict(type='Pretrained', checkpoint=path))
     ours = cascade(scale, restorer)
     ours.load_pretrained()
     image = torch.rand(1, 3, 12, 8)
@@ -213,14 +244,30 @@ def classifier_cfg(backbone, head):
 
 
 CLASSIFIERS = dict(
-    resnet18=('resnet', classifier_cfg(dict(type='ResNet', depth=18), dict(type='LinearClsHead', in_channels=512, num_classes=7))),
-    resnet50=('resnet', classifier_cfg(dict(type='ResNet', depth=50), dict(type='LinearClsHead', in_channels=2048, num_classes=7))),
-    mobilenet_v3_large=('mobilenetv3', classifier_cfg(
-        dict(type='MobileNetV3', arch='large'),
-        dict(type='StackedLinearClsHead', num_classes=7, in_channels=960, mid_channels=[1280], act_cfg=dict(type='HSwish')))),
-    mobilenet_v3_small=('mobilenetv3', classifier_cfg(
-        dict(type='MobileNetV3', arch='small'),
-        dict(type='StackedLinearClsHead', num_classes=7, in_channels=576, mid_channels=[1024], act_cfg=dict(type='HSwish')))))
+    resnet18=('resnet',
+              classifier_cfg(dict(type='ResNet', depth=18), dict(type='LinearClsHead', in_channels=512,
+                                                                 num_classes=7))),
+    resnet50=('resnet',
+              classifier_cfg(
+                  dict(type='ResNet', depth=50), dict(type='LinearClsHead', in_channels=2048, num_classes=7))),
+    mobilenet_v3_large=('mobilenetv3',
+                        classifier_cfg(
+                            dict(type='MobileNetV3', arch='large'),
+                            dict(
+                                type='StackedLinearClsHead',
+                                num_classes=7,
+                                in_channels=960,
+                                mid_channels=[1280],
+                                act_cfg=dict(type='HSwish')))),
+    mobilenet_v3_small=('mobilenetv3',
+                        classifier_cfg(
+                            dict(type='MobileNetV3', arch='small'),
+                            dict(
+                                type='StackedLinearClsHead',
+                                num_classes=7,
+                                in_channels=576,
+                                mid_channels=[1024],
+                                act_cfg=dict(type='HSwish')))))
 
 
 @pytest.mark.parametrize('arch', CLASSIFIERS)
@@ -237,8 +284,10 @@ def test_torchvision(tool, tmp_path, arch):
         expected = source(image)
         assert torch.allclose(ours(image), expected, atol=1e-5 * expected.abs().max().item())
     # and the backbone alone, which a host library takes by `prefix`
-    backbone = MODELS.build(dict(cfg['backbone'], _scope_='mmpretrain', init_cfg=dict(
-        type='Pretrained', checkpoint=path, prefix='backbone')))
+    backbone = MODELS.build(
+        dict(
+            cfg['backbone'], _scope_='mmpretrain', init_cfg=dict(type='Pretrained', checkpoint=path,
+                                                                 prefix='backbone')))
     backbone.init_weights()
     assert all(torch.equal(value, ours.backbone.state_dict()[name]) for name, value in backbone.state_dict().items())
 
@@ -247,14 +296,25 @@ def test_torchvision(tool, tmp_path, arch):
 def test_sr4ir_cascade(tool, tmp_path, rescale):
     init_default_scope('mmpretrain')
     restorer, classifier = EDSR(4).eval(), shaken(torchvision.models.resnet18(num_classes=7))
-    path = converted(tool, tmp_path, 'sr4ir', dict(params=restorer.state_dict()), {
-        f'module.{name}': value for name, value in classifier.state_dict().items()}, options=['--rescale-biases'] * rescale)
+    path = converted(
+        tool,
+        tmp_path,
+        'sr4ir',
+        dict(params=restorer.state_dict()), {
+            f'module.{name}': value
+            for name, value in classifier.state_dict().items()
+        },
+        options=['--rescale-biases'] * rescale)
     mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
-    ours = MODELS.build(dict(
-        type='sr4ir_mm.CascadeClassifier', scale=4, img_range=1 if rescale else 255,
-        restorer=edsr_cfg(4, 1 if rescale else 255),
-        recognizer=dict(copy.deepcopy(CLASSIFIERS['resnet18'][1]), data_preprocessor=dict(
-            mean=mean.tolist(), std=std.tolist(), to_rgb=True)))).eval()
+    ours = MODELS.build(
+        dict(
+            type='sr4ir_mm.CascadeClassifier',
+            scale=4,
+            img_range=1 if rescale else 255,
+            restorer=edsr_cfg(4, 1 if rescale else 255),
+            recognizer=dict(
+                copy.deepcopy(CLASSIFIERS['resnet18'][1]),
+                data_preprocessor=dict(mean=mean.tolist(), std=std.tolist(), to_rgb=True)))).eval()
     ours.load_state_dict(load_checkpoint(path)['state_dict'])
     lr = torch.rand(2, 3, 16, 16)
     with torch.no_grad():

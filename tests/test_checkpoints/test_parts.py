@@ -30,13 +30,21 @@ def detector():
         data_preprocessor=dict(type='DetDataPreprocessor', **MEAN_STD, bgr_to_rgb=True, pad_size_divisor=32),
         backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8, norm_cfg=dict(type='BN')),
         neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=8, start_level=1, num_outs=5),
-        bbox_head=dict(type='FCOSHead', num_classes=NUM_CLASSES, in_channels=8, feat_channels=8, stacked_convs=1,
-                       norm_cfg=dict(type='GN', num_groups=2)),
-        test_cfg=dict(nms_pre=100, min_bbox_size=0, score_thr=0.0, nms=dict(type='nms', iou_threshold=0.5), max_per_img=20))
+        bbox_head=dict(
+            type='FCOSHead',
+            num_classes=NUM_CLASSES,
+            in_channels=8,
+            feat_channels=8,
+            stacked_convs=1,
+            norm_cfg=dict(type='GN', num_groups=2)),
+        test_cfg=dict(
+            nms_pre=100, min_bbox_size=0, score_thr=0.0, nms=dict(type='nms', iou_threshold=0.5), max_per_img=20))
 
 
 TASKS = dict(
-    Segmentor=('mmseg', segmentor, seg_batch), Detector=('mmdet', detector, det_batch), Classifier=('mmpretrain', resnet, cls_batch))
+    Segmentor=('mmseg', segmentor, seg_batch),
+    Detector=('mmdet', detector, det_batch),
+    Classifier=('mmpretrain', resnet, cls_batch))
 
 
 class Stub(BaseDataset):
@@ -56,7 +64,7 @@ def spoil(model):
 
 
 def zoo_file(folder, scope, model_cfg, published=True):
-    """The checkpoint that MMEngine's runner writes of a model of a host library, as the zoos publish it, and the model."""
+    """What MMEngine's runner writes of a model of a host library, as the zoos publish it, and the model."""
     init_default_scope(scope)
     runner = Runner(
         model=ConfigDict(copy.deepcopy(model_cfg), _scope_=scope),
@@ -92,12 +100,14 @@ def predictions(model, scope):
     init_default_scope(scope)
     sample = dict(mmseg=seg_batch, mmdet=det_batch, mmpretrain=cls_batch)[scope]()['data_samples'][0]
     size = tuple(photo().shape[1:])
-    sample.set_metainfo(dict(img_shape=size, ori_shape=size, scale_factor=(1., 1.), pad_shape=size, batch_input_shape=size))
+    sample.set_metainfo(
+        dict(img_shape=size, ori_shape=size, scale_factor=(1., 1.), pad_shape=size, batch_input_shape=size))
     if scope == 'mmseg':
         del sample.gt_sem_seg
     with torch.no_grad():
-        found = model.eval().test_step(dict(inputs=[photo()], data_samples=[sample]) if scope != 'mmpretrain' else dict(
-            inputs=photo()[None], data_samples=[sample]))[0]
+        found = model.eval().test_step(
+            dict(inputs=[photo()], data_samples=[sample]) if scope !=
+            'mmpretrain' else dict(inputs=photo()[None], data_samples=[sample]))[0]
     if scope == 'mmseg':
         return [found.seg_logits.data]
     if scope == 'mmdet':
@@ -121,10 +131,12 @@ def test_in_train_out_and_back_into_the_host_library(task, tool, tmp_path):
     one_iteration(cascade, batch())
     expected = predictions(cascade.recognizer, scope)
     assert not torch.equal(expected[0], predictions(published, scope)[0])
-    meta = dict(dataset_meta=dict(classes=CLASSES, palette=PALETTE), epoch=1, iter=1, best=np.float64(0.5), cfg='import os')
+    meta = dict(
+        dataset_meta=dict(classes=CLASSES, palette=PALETTE), epoch=1, iter=1, best=np.float64(0.5), cfg='import os')
     trained = str(tmp_path / 'cascade.pth')
-    save_checkpoint(dict(meta=meta, state_dict=cascade.state_dict(), message_hub=MessageHub.get_current_instance().state_dict()),
-                    trained)
+    save_checkpoint(
+        dict(meta=meta, state_dict=cascade.state_dict(), message_hub=MessageHub.get_current_instance().state_dict()),
+        trained)
     config = tmp_path / 'config.py'
     Config(dict(default_scope=scope, model=dict(scale=4, restorer=dict(EDSR), recognizer=cfg))).dump(str(config))
     tool('model_converters/export_parts').main([trained, str(tmp_path / 'parts'), '--config', str(config)])
@@ -209,7 +221,8 @@ def test_the_parts_of_a_cascade_checkpoint(tmp_path):
 def test_a_backbone_goes_into_a_recognizer_and_the_rest_is_new(tmp_path, caplog):
     source = spoil(MODELS.build(ConfigDict(segmentor(), _scope_='mmseg')))
     target = MODELS.build(ConfigDict(segmentor(), _scope_='mmseg'))
-    for path in (saved(tmp_path, source.backbone.state_dict(), 'bare.pth'), saved(tmp_path, below('backbone.', source.backbone))):
+    for path in (saved(tmp_path, source.backbone.state_dict(),
+                       'bare.pth'), saved(tmp_path, below('backbone.', source.backbone))):
         report = load_part(target, path)
         assert len(report.loaded) == len(source.backbone.state_dict())
         assert report.missing and all(name.startswith('decode_head.') for name in report.missing)
@@ -226,8 +239,10 @@ def test_another_number_of_classes_only_where_the_config_says_so(tmp_path):
     cfg = segmentor()
     cfg['decode_head']['num_classes'] = 7
     cfg['init_cfg'] = dict(type='Pretrained', checkpoint=path)
-    with pytest.raises(CheckpointError, match=r'2 tensors of another shape than EncoderDecoder: decode_head.conv_seg.weight '
-                       r"\(4, 8, 1, 1\), not \(7, 8, 1, 1\).*model.recognizer.init_cfg.reinit=\['decode_head.conv_seg'\]"):
+    with pytest.raises(
+            CheckpointError,
+            match=r'2 tensors of another shape than EncoderDecoder: decode_head.conv_seg.weight '
+            r"\(4, 8, 1, 1\), not \(7, 8, 1, 1\).*model.recognizer.init_cfg.reinit=\['decode_head.conv_seg'\]"):
         build('Segmentor', cfg)
     cfg['init_cfg']['reinit'] = ['decode_head.conv_seg']
     found = build('Segmentor', cfg).recognizer.state_dict()
@@ -250,7 +265,8 @@ def test_nothing_fits(tmp_path):
     for cfg, key in ((dict(recognizer=dict(segmentor(), init_cfg=init_cfg)), 'model.recognizer.init_cfg'),
                      (dict(restorer=dict(EDSR, init_cfg=init_cfg)), 'model.restorer.init_cfg'),
                      (dict(recognizer=segmentor(init_cfg=init_cfg)), 'model.recognizer.backbone.init_cfg')):
-        with pytest.raises(CheckpointError, match=f'Nothing of the checkpoint .* fits .*{key}.* for example other; the model has'):
+        with pytest.raises(
+                CheckpointError, match=f'Nothing of the checkpoint .* fits .*{key}.* for example other; the model has'):
             build('Segmentor', **dict(dict(recognizer=segmentor()), **cfg))
     with pytest.raises(CheckpointError, match='has no weights; it has meta'):
         torch.save(dict(meta=1), path)
@@ -293,8 +309,13 @@ def test_publish(tool, tmp_path, capsys, ending):
     import re
     weights = dict(restorer=torch.ones(2))
     path = str(tmp_path / 'in.pth')
-    torch.save(dict(meta=dict(best=np.float64(0.5), epoch=3), state_dict=weights, optimizer=dict(state={}),
-                    message_hub={}, param_schedulers=[]), path)
+    torch.save(
+        dict(
+            meta=dict(best=np.float64(0.5), epoch=3),
+            state_dict=weights,
+            optimizer=dict(state={}),
+            message_hub={},
+            param_schedulers=[]), path)
     tool('model_converters/publish_model').main([path, str(tmp_path / f'out.{ending}')])
     out = capsys.readouterr().out.strip().splitlines()[-1]
     assert re.fullmatch(rf'out_\d{{8}}-[0-9a-f]{{8}}\.{ending}', out.rsplit('/', 1)[1])

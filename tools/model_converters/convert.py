@@ -1,4 +1,4 @@
-"""Bring weights of other codebases into OpenMMLab's layout: ``python tools/model_converters/convert.py LAYOUT FILES OUT``."""
+"""Weights of other codebases in OpenMMLab's layout: ``python tools/model_converters/convert.py LAYOUT FILES OUT``."""
 import argparse
 
 from sr4ir_mm.checkpoints import load_checkpoint, save_checkpoint, use_safe_loader, weights_of
@@ -11,7 +11,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         'layout',
         choices=CONVERTERS,
-        help='edsr: EDSR-PyTorch; swinir: its authors; resnet, mobilenetv3: torchvision; sr4ir: two files, net_sr_*.pth and '
+        help=
+        'edsr: EDSR-PyTorch; swinir: its authors; resnet, mobilenetv3: torchvision; sr4ir: two files, net_sr_*.pth and '
         'net_cls_*.pth of the reference for classification')
     parser.add_argument('files', nargs='+', metavar='FILE', help='the checkpoint, or both')
     parser.add_argument('out', help='where to write, *.pth or *.safetensors')
@@ -29,7 +30,8 @@ def main(argv=None) -> None:
     use_safe_loader(trust=args.trust_checkpoint)
     convert, count, of_mmagic = CONVERTERS[args.layout]
     if len(args.files) != count:
-        raise ConfigError(f'{args.layout} takes {count} {"file" if count == 1 else "files"}, but {len(args.files)} are given.')
+        raise ConfigError(
+            f'{args.layout} takes {count} {"file" if count == 1 else "files"}, but {len(args.files)} are given.')
     options = dict(rescale_biases=True) if args.rescale_biases else {}
     if options and args.layout not in ('edsr', 'sr4ir'):
         raise ConfigError(f'--rescale-biases is of EDSR; {args.layout} keeps its biases.')

@@ -1,4 +1,4 @@
-"""Take a cascade apart into plain OpenMMLab checkpoints: ``python tools/model_converters/export_parts.py CASCADE.pth OUT_DIR``."""
+"""Take a cascade apart: ``python tools/model_converters/export_parts.py CASCADE.pth OUT_DIR``."""
 import argparse
 
 from mmengine.config import Config
@@ -23,7 +23,8 @@ def main(argv=None) -> None:
     use_safe_loader(trust=args.trust_checkpoint)
     for path, key in ((args.checkpoint, 'CASCADE'), (args.config or args.checkpoint, '--config')):
         check_file(path, key)
-    for path in export_parts(args.checkpoint, args.out_dir, Config.fromfile(args.config) if args.config else None).values():
+    for path in export_parts(args.checkpoint, args.out_dir,
+                             Config.fromfile(args.config) if args.config else None).values():
         print(path)
 
 

@@ -7,7 +7,8 @@ from sr4ir_mm.utils import check_file, run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Keep weights and meta of a checkpoint, and put its hash into the name')
+    parser = argparse.ArgumentParser(
+        description='Keep weights and meta of a checkpoint, and put its hash into the name')
     parser.add_argument('checkpoint', help='any checkpoint')
     parser.add_argument('out', help='*.pth or *.safetensors; date and hash are put in front of the ending')
     parser.add_argument(
