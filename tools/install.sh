@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the project needs into the active virtual or conda environment, else into .venv at the repository's root.
+# Installs what the project needs into the active virtual or conda environment, else into .venv at the repository's root
+# (.venv-torch2.9.1 where SR4IR_TORCH=2.9.1 asks for that torch: each choice has a folder of its own).
 #   bash tools/install.sh     installs, and prints the path of the environment's Python
 #   . tools/install.sh        the same from another script: sets $PYTHON to it, or exits
 # Once everything is in place a run takes a moment; an interrupted one is continued by the next.
 #
 # Variables that change what it does:
-#   PYTHON             Python 3.10 or 3.11 to create .venv with
+#   PYTHON             Python 3.10 to 3.12 to create the environment with
+#   SR4IR_TORCH        version of torch: 2.1.2 (Python 3.10 and 3.11, their default) or 2.9.1 (3.11 and 3.12)
 #   MMCV_FIND_LINKS    page or folder with prebuilt mmcv wheels, so that nothing has to be compiled, for example
 #                      https://download.openmmlab.com/mmcv/dist/cu121/torch2.1/index.html
 #   FORCE_CUDA         1: compile mmcv's CUDA operators though no GPU is visible; 0: leave them out though one is
@@ -22,7 +24,7 @@ fi
 set -euo pipefail
 exec 3>&1 1>&2 # stdout carries only the path at the end
 root=$(cd "$(dirname "$0")/.." && pwd)
-requirements=$root/requirements.txt
+requirements='' # requirements.txt with one torch: known once the environment is
 wheel_cache=${SR4IR_WHEEL_CACHE:-${XDG_CACHE_HOME:-${HOME:-$root}/.cache}/sr4ir_mm}
 
 # ---- helpers -----------------------------------------------------------------------------------------------------
@@ -65,22 +67,32 @@ check_compiler() {
     "(Debian and Ubuntu: build-essential) or set MMCV_FIND_LINKS, see tools/install.sh"
 }
 
+# Writes requirements.txt with the torch of our choice, whatever the Python is, and the torchvision that belongs to it.
+choose_torch() {
+  local marker
+  marker=$(sed -n "s/^torch==${torch//./\\.};\([^#]*[^# ]\).*/\1/p" "$root/requirements.txt")
+  requirements=$env/.sr4ir_mm-requirements.txt
+  awk -v marker="$marker" '
+    !/^torch(vision)?==/ { print }
+    /^torch(vision)?==/ && index($0, marker) { sub(/;.*/, ""); print }' "$root/requirements.txt" >"$requirements"
+}
+
 # `stamp write`: records that everything is installed. `stamp check`: whether that was done for these very files, and
 # every requirement is still there at a permitted version.
 stamp() {
-  "$python" - "$1" "$root" "$env/.sr4ir_mm-installed" "${ops:-}" <<'EOF'
+  "$python" - "$1" "$root" "$env/.sr4ir_mm-installed" "${ops:-}" "$requirements" <<'EOF'
 import hashlib, os, sys
 from importlib.metadata import version
 from packaging.requirements import Requirement
 
-action, root, stamp, ops = sys.argv[1:]
+action, root, stamp, ops, requirements = sys.argv[1:]
 digest = hashlib.sha256(root.encode())  # the package is installed from this very folder
 for name in ('requirements.txt', 'pyproject.toml', 'tools/install.sh'):
     with open(os.path.join(root, name), 'rb') as f:
         digest.update(f.read())
 digest.update((version('torch') + version('sr4ir_mm')).encode())
 digest = digest.hexdigest()
-with open(os.path.join(root, 'requirements.txt')) as f:
+with open(requirements) as f:
     for line in f:
         line = line.split('#')[0].strip()
         if line and not (r := Requirement(line)).specifier.contains(version(r.name), prereleases=True):
@@ -99,12 +111,26 @@ EOF
 
 version_of() { "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null </dev/null; }
 
-allowed() { case $1 in 3.10.* | 3.11.*) ;; *) return 1 ;; esac; }
+# Whether a Python, by its version, has the torch that is asked for.
+allowed() {
+  case ${SR4IR_TORCH:-any}/$1 in
+    2.1.2/3.10.* | 2.1.2/3.11.* | 2.9.1/3.11.* | 2.9.1/3.12.* | any/3.10.* | any/3.11.* | any/3.12.*) ;;
+    *) return 1 ;;
+  esac
+}
+
+pythons() { # that are allowed, for a sentence
+  case ${SR4IR_TORCH:-any} in
+    any) echo 'Python 3.10, 3.11 or 3.12' ;;
+    2.1.2) echo 'Python 3.10 or 3.11 for torch 2.1.2' ;;
+    2.9.1) echo 'Python 3.11 or 3.12 for torch 2.9.1' ;;
+  esac
+}
 
 create_venv() {
   local name version found=''
   check_disk "$root"
-  for name in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3; do
+  for name in ${PYTHON:+"$PYTHON"} python3.11 python3.10 python3.12 python3; do
     version=$(version_of "$name") || continue # a name on PATH may be a shim that does not run
     if allowed "$version"; then
       "$name" -m venv --clear "$env" </dev/null ||
@@ -113,26 +139,34 @@ create_venv() {
     fi
     found="$found${found:+, }$name $version"
   done
-  die "sr4ir_mm needs Python 3.10 or 3.11 (torch $(pinned torch) has no wheel for another), found: ${found:-none}." \
-    "Install one or name it, PYTHON=/path/to/python3.11"
+  die "sr4ir_mm needs $(pythons), found: ${found:-none}. Install one or name it, PYTHON=/path/to/python3.11"
 }
 
 find_env() {
-  local version remedy='deactivate it to have .venv used'
+  local version folder=.venv${SR4IR_TORCH:+-torch$SR4IR_TORCH} remedy
+  case ${SR4IR_TORCH:-2.1.2} in 2.1.2 | 2.9.1) ;; *) die "SR4IR_TORCH is $SR4IR_TORCH; allowed: 2.1.2 and 2.9.1" ;; esac
+  remedy="deactivate it to have $folder used"
   if [ -n "${VIRTUAL_ENV:-}" ]; then
     env=$VIRTUAL_ENV
   elif [ -n "${CONDA_PREFIX:-}" ] && [ "${CONDA_DEFAULT_ENV:-}" != base ]; then # base is active by default, not by choice
     env=$CONDA_PREFIX
   else
-    env=$root/.venv
+    env=$root/$folder
     remedy='delete that folder'
     version_of "$env/bin/python" >/dev/null || create_venv
   fi
   python=$env/bin/python
   log=$env/sr4ir_mm-install.log
   version=$(version_of "$python") || die "the environment $env has no Python that runs"
-  allowed "$version" ||
-    die "$env has Python $version, sr4ir_mm needs 3.10 or 3.11 (torch $(pinned torch) has no wheel for another): $remedy"
+  allowed "$version" || die "$env has Python $version, sr4ir_mm needs $(pythons): $remedy"
+  torch=${SR4IR_TORCH:-$("$python" -c 'import importlib.metadata as m; print(m.version("torch").split("+")[0])' 2>/dev/null)} ||
+    true
+  case $torch/$version in # asked for, or there already; else the default
+    2.1.2/* | 2.9.1/3.1[12].*) ;;
+    */3.12.*) torch=2.9.1 ;;
+    *) torch=2.1.2 ;;
+  esac
+  choose_torch
 }
 
 # ---- mmcv --------------------------------------------------------------------------------------------------------

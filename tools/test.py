@@ -8,6 +8,7 @@ import os
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
+from sr4ir_mm.checkpoints import use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.engine.utils import unwrap
 from sr4ir_mm.utils import check_config, check_file, load_config, run_tool
@@ -21,6 +22,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         nargs='?',
         help="path of the checkpoint; default: restorer and recognizer each from the checkpoint of their init_cfg")
     parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
     parser.add_argument('--show-dir', help='folder for a picture of each image')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
@@ -43,6 +46,7 @@ def main(argv=None) -> dict:
         cfg.custom_hooks.append(dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir))
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
+    use_safe_loader(trust=args.trust_checkpoint)
     runner = Runner.from_cfg(cfg)
     if not args.checkpoint:
         unwrap(runner.model).load_pretrained()

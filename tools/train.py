@@ -6,6 +6,7 @@ import torch
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
+from sr4ir_mm.checkpoints import use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.utils import check_config, check_file, latest_checkpoint, load_config, run_tool
 
@@ -20,6 +21,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         const='auto',
         metavar='PATH',
         help='go on from a checkpoint; without a path, from the latest one in the work dir')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
     parser.add_argument(
         '--amp',
         nargs='?',
@@ -62,6 +65,7 @@ def main(argv=None) -> None:
         cfg.visualizer.vis_backends = [*cfg.visualizer.get('vis_backends', []), dict(type='TensorboardVisBackend')]
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
+    use_safe_loader(trust=args.trust_checkpoint)
     Runner.from_cfg(cfg).train()
 
 

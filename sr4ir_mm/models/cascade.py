@@ -4,12 +4,12 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Un
 import numpy as np
 import torch
 from mmengine.model import BaseModel, initialize
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from sr4ir_mm.checkpoints import check_nested, load_part, use_safe_loader
 from sr4ir_mm.engine.phase import Phase, only_training
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError, check_filled
+from sr4ir_mm.utils import ConfigError, check_choice
 
 from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
@@ -28,6 +28,8 @@ class Cascade(BaseModel):
         scale: Factor from ``lr`` to ``hr``.
         restorer: A network (N, 3, h, w) -> (N, 3, s·h, s·w), or its config; any of mmagic. None: ``hr`` goes straight
             into the recognizer. An ``init_cfg`` in the config works for networks too that do not know it themselves.
+            One of type ``Pretrained``, here and in the recognizer's config, takes ``checkpoint``, ``prefix`` and
+            ``reinit`` as :func:`sr4ir_mm.checkpoints.load_part` has them.
         recognizer: A model of the host library, or its config as it stands there. None: only the restorer is trained.
         degradation: What makes ``lr`` from ``hr``, or its config; called with the images and, in evaluation, with the
             random generator of each. None: the data set brings ``lr``, or none is needed.
@@ -78,22 +80,22 @@ class Cascade(BaseModel):
                  data_preprocessor: Optional[dict] = None,
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
+        use_safe_loader()  # before any host library asks MMEngine for a file
         if not isinstance(scale, int) or scale < 1:
             raise ConfigError(f'model.scale is {scale!r}; allowed: a whole number from 1.')
         self.scale = scale
         self.img_range = img_range
         self.degradation = _build(degradation, 'model.degradation')
-        self.restorer_init_cfg = None
-        if isinstance(restorer, dict):
-            restorer = dict(restorer)
-            self.restorer_init_cfg = restorer.pop('init_cfg', None)
+        #: what the config says of the parts' first weights, where this class and not the part does it
+        self.init_cfgs: Dict[str, dict] = {}
+        restorer = self._take_init_cfg('restorer', restorer)
         self.restorer = _build(restorer, 'model.restorer')
         self._check_scale()
         if restorer_with_cp and self.restorer is not None:
             checkpoint_activations(self.restorer)
 
         if isinstance(recognizer, dict):
-            recognizer = dict(recognizer)
+            recognizer = self._take_init_cfg('recognizer', recognizer)
             recognizer.setdefault('_scope_', self.host)
             if data_preprocessor is not None:
                 recognizer.setdefault('data_preprocessor', data_preprocessor)
@@ -159,36 +161,54 @@ class Cascade(BaseModel):
         """The parts that have parameters."""
         return {name: part for name, part in self.parts.items() if any(True for _ in part.parameters())}
 
+    def _take_init_cfg(self, name: str, part):
+        """Keep what ``init_cfg`` says: not every network knows it, and none tells what it has loaded."""
+        if not isinstance(part, dict):
+            return part
+        part = dict(part)
+        init_cfg = part.get('init_cfg')
+        if init_cfg is not None and (name == 'restorer' or _is_pretrained(init_cfg)):
+            self.init_cfgs[name] = part.pop('init_cfg')
+        return part
+
     def init_weights(self) -> None:
         """Initialize each part by its own ``init_cfg``, then the whole by that of the cascade."""
-        if self.restorer_init_cfg is not None:
-            initialize(self.restorer, self.restorer_init_cfg)
+        for name, init_cfg in self.init_cfgs.items():
+            if _is_pretrained(init_cfg):
+                self._load_part(name)
+            else:
+                initialize(self.parts[name], init_cfg)
             # or the network's own init_weights would overwrite what was just loaded
-            self.restorer._is_init = True
+            self.parts[name]._is_init = True
+        for name, part in self.parts.items():
+            if not getattr(part, '_is_init', False):
+                check_nested(part, f'model.{name}')
         super().init_weights()
 
     def load_pretrained(self) -> None:
         """Fill each part, wholly, from the checkpoint that its ``init_cfg`` names: to test what was trained apart.
 
         Raises:
-            ConfigError: A part with parameters has no such ``init_cfg``, or its checkpoint lacks some of them.
+            ConfigError: A part with parameters has no such ``init_cfg``.
+            CheckpointError: Its checkpoint lacks some of them.
         """
-        init_cfgs = dict(restorer=self.restorer_init_cfg, recognizer=getattr(self.recognizer, 'init_cfg', None))
-        for name, part in self.trainable_parts.items():
-            if name not in init_cfgs:
+        for name in self.trainable_parts:
+            if name == 'embedding':
                 continue  # testing does without it
-            key, cfg = f'model.{name}.init_cfg', init_cfgs[name]
-            if not isinstance(cfg, dict) or cfg.get('type') != 'Pretrained':
-                raise ConfigError(f'{key} does not say where the weights come from, and no checkpoint of the whole is '
-                                  f"given; set dict(type='Pretrained', checkpoint=…, prefix='{name}') or give one.")
-            prefix = f"{cfg['prefix']}." if cfg.get('prefix') else ''
-            state = CheckpointLoader.load_checkpoint(cfg['checkpoint'], map_location='cpu')
-            state = {
-                weight[len(prefix):]: value
-                for weight, value in state.get('state_dict', state).items() if weight.startswith(prefix)
-            }
-            check_filled(part, state, cfg['checkpoint'], f'model.{name}', f'correct {key}')
-            part.load_state_dict(state, strict=False)
+            if not _is_pretrained(self.init_cfgs.get(name)):
+                raise ConfigError(f'model.{name}.init_cfg does not say where the weights come from, and no checkpoint '
+                                  f"of the whole is given; set dict(type='Pretrained', checkpoint=…) or give one.")
+            self._load_part(name, whole=True)
+
+    def _load_part(self, name: str, whole: bool = False) -> None:
+        key, args = f'model.{name}.init_cfg', dict(self.init_cfgs[name])
+        args.pop('type')
+        args.pop('map_location', None)
+        for arg in args:
+            check_choice(arg, ('checkpoint', 'prefix', 'reinit'), f'a key of {key}')
+        if whole and args.get('reinit'):
+            raise ConfigError(f'{key}.reinit leaves {args["reinit"]} at random, but a test needs all weights.')
+        load_part(self.parts[name], key=key, whole=whole, **args)
 
     # ---------- from image to image
 
@@ -412,6 +432,10 @@ class Cascade(BaseModel):
             if batch.hr is not None:
                 sample.hr = batch.hr[index, :, :height, :width]
         return samples
+
+
+def _is_pretrained(init_cfg: Union[dict, list, None]) -> bool:
+    return isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
 
 
 def _build(part: Union[nn.Module, dict, None], key: str) -> Optional[nn.Module]:

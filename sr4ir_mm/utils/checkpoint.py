@@ -2,21 +2,42 @@
 import logging
 import os
 import os.path as osp
+import struct
 import zipfile
 import zlib
+from contextlib import contextmanager
 from glob import escape, glob
-from typing import List, Optional
+from typing import Iterator, List, Optional
 
 from mmengine.logging import print_log
 
 from .errors import CheckpointError, ConfigError
 
 
+@contextmanager
+def open_archive(path: str) -> Iterator[zipfile.ZipFile]:
+    """Open a checkpoint in PyTorch's format since 1.6, a zip archive whose entries are stored as they are.
+
+    Raises:
+        CheckpointError: It is cut off or damaged, or what it holds is larger than the file itself.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
+                raise CheckpointError(f'The checkpoint {path} has compressed entries, which PyTorch does not write.')
+            if sum(entry.file_size for entry in entries) > os.path.getsize(path):
+                raise CheckpointError(f'The checkpoint {path} promises more than the file holds.')
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error) as error:
+        raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({error}).') from error
+
+
 def check_checkpoint(path: str) -> None:
     """Compare a checkpoint on the disk with the checksums that it carries.
 
     Args:
-        path: A file in PyTorch's format since 1.6, a zip archive; older ones have no checksums and are not looked into.
+        path: A file in PyTorch's format since 1.6, a zip archive; others have no checksums and are not looked into.
 
     Raises:
         CheckpointError: It is cut off, or bits of it have changed.
@@ -26,9 +47,11 @@ def check_checkpoint(path: str) -> None:
             start = file.read(2)
         if start and start != b'PK':
             return
-        with zipfile.ZipFile(path) as archive:
+        with open_archive(path) as archive:
             damaged = archive.testzip()
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError) as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
         raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({error}).') from error
     if damaged:
         raise CheckpointError(f"The checkpoint {path} is damaged: its entry '{damaged}' does not fit its checksum.")

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any, Iterator, Optional, Sequence, Tuple
 
 from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.fileio import exists, join_path
 
 from .checkpoint import check_checkpoint
@@ -29,7 +30,11 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
         work_dir: Folder of logs and checkpoints; else that of the config, else ``work_dirs/<name of the config>``.
     """
     check_file(path, 'CONFIG')
+    MODULE2PACKAGE['sr4ir_mm'] = 'sr4ir_mm'  # MMEngine's list of whose configs `_base_ = '<package>::…'` may name
     cfg = Config.fromfile(path)
+    for _, node in _walk(cfg._cfg_dict, ''):
+        if node.get('_scope_') == 'sr4ir_mm':  # MMEngine puts it into such a base, whose scope is the host library's
+            node.pop('_scope_')
     cfg.merge_from_dict(overrides)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
@@ -86,8 +91,11 @@ def _walk(node: Any, key: str) -> Iterator[Tuple[str, dict]]:
 
 
 def check_file(path: str, key: str) -> None:
-    """Refuse the path of a local file or folder that does not exist."""
-    if '://' not in path and not osp.exists(path):
+    """Refuse the path of a local file or folder that does not exist, or the name of a model that no zoo has."""
+    if '::' in path:
+        from sr4ir_mm.checkpoints import zoo_url  # brings torch, which this package's import shall not
+        zoo_url(path)
+    elif '://' not in path and not osp.exists(path):
         raise ConfigError(f"{key} is '{path}', which does not exist.")
 
 

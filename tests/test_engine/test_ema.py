@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.utils import ConfigError
 
 from tests.test_engine.test_loops import run
@@ -23,7 +24,7 @@ def test_the_average_of_one_part(voc_cfg, part, other):
     Keep.weights.clear()
     voc_cfg.custom_hooks += [dict(type='sr4ir_mm.EMAHook', part=part, momentum=0.25), dict(type='Keep')]
     run(copy.deepcopy(voc_cfg))
-    checkpoint = torch.load(f'{voc_cfg.work_dir}/epoch_2.pth')
+    checkpoint = load_checkpoint(f'{voc_cfg.work_dir}/epoch_2.pth')
     last = Keep.weights[-1]
     for name, parameter in last.items():
         saved = checkpoint['state_dict'][name]

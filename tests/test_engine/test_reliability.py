@@ -18,6 +18,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, init_default_scope
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.engine import AtomicBackend
 from sr4ir_mm.utils import CheckpointError, check_checkpoint, latest_checkpoint
 
@@ -95,7 +96,7 @@ def last_checkpoint(work_dir):
 
 
 def assert_same(work_dir, expected):
-    found, wanted = (tensors(torch.load(last_checkpoint(folder))) for folder in (work_dir, expected))
+    found, wanted = (tensors(load_checkpoint(last_checkpoint(folder))) for folder in (work_dir, expected))
     assert found.keys() == wanted.keys()
     assert not [name for name in found if not torch.equal(found[name], wanted[name])]
     assert logs(work_dir) == logs(expected)

@@ -8,6 +8,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, TRANSFORMS
 from mmengine.runner import Runner
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.utils import ConfigError
 
 from tests.test_engine.test_loops import history, run
@@ -117,7 +118,7 @@ def test_stopped_and_resumed_is_not_stopped(voc_cfg, kind, stops):
 
     assert resumed.iter == whole.iter == 8
     last = 'epoch_4.pth' if kind is by_epoch else 'iter_8.pth'
-    ours, theirs = (tensors(torch.load(f'{cfg}/{last}')) for cfg in (voc_cfg.work_dir, whole_cfg.work_dir))
+    ours, theirs = (tensors(load_checkpoint(f'{cfg}/{last}')) for cfg in (voc_cfg.work_dir, whole_cfg.work_dir))
     assert ours.keys() == theirs.keys() and len(ours) > 100
     different = [name for name in ours if not torch.equal(ours[name], theirs[name])]
     assert not different
@@ -168,7 +169,7 @@ def test_a_checkpoint_that_lacks_something_is_refused(voc_cfg):
             'param_schedulers.restorer': "lacks schedulers of 'restorer'",
             'ema_state_dict': 'lacks `ema_state_dict`',
     }.items():
-        checkpoint = torch.load(path)
+        checkpoint = load_checkpoint(path)
         node = checkpoint
         *parents, name = remove.split('.')
         for parent in parents:

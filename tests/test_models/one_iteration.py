@@ -106,7 +106,7 @@ def one_iteration(model, data, phases=PHASES):
 
     def watched_step(parts, *args):
         before = {name: [value.detach().clone() for value in part.parameters()] for name, part in model.parts.items()}
-        step(parts)
+        step(parts, *args)
         moved = {
             name
             for name, part in model.parts.items()

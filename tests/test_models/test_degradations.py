@@ -11,7 +11,7 @@ from sr4ir_mm.models.padding import pad_to_multiple, pad_to_size
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
-from tests.conftest import DATA, ROOT, cascade_cfg, seg_batch
+from tests.conftest import DATA, cascade_cfg, seg_batch
 
 
 @pytest.fixture(scope='module')

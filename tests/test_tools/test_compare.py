@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
 
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.utils import ConfigError
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
 from sr4ir_mm.utils.report import main_metric, summarize
@@ -221,7 +221,7 @@ def test_an_unfinished_run_resumes(run):
     assert 'resumed epoch: 1, iter: 2' in log and 'Epoch(train) [1]' not in log.replace('  ', ' ')
     assert set(again['metrics']) == set(first['metrics'])
     # the seconds of the first epoch are counted
-    earlier = torch.load(folder / 'train/epoch_1.pth')['run_record']['seconds']
+    earlier = load_checkpoint(folder / 'train/epoch_1.pth')['run_record']['seconds']
     assert again['seconds'] > earlier > 0
 
 

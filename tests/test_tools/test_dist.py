@@ -13,6 +13,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from sr4ir_mm.checkpoints import load_checkpoint
 from tests.conftest import ROOT, segmentor
 
 
@@ -54,7 +55,7 @@ def test_two_processes_train_test_and_resume(gn_config, tool, tmp_path):
     output = finish(start('dist_train.sh', gn_config, 2, '--work-dir', two, '--resume', *batch))
     assert (two / 'epoch_2.pth').exists(), output
     tool('train').main([gn_config, '--work-dir', str(one)])
-    found, expected = (torch.load(folder / 'epoch_2.pth') for folder in (two, one))
+    found, expected = (load_checkpoint(folder / 'epoch_2.pth') for folder in (two, one))
     assert found['state_dict'].keys() == expected['state_dict'].keys()
     assert len(found['resume_state']['processes']) == 2
     for name, value in expected['state_dict'].items():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.utils import ConfigError
 
 
@@ -47,9 +48,9 @@ def test_train_then_test(train, tool, config_file, tmp_path):
 def test_resume_takes_the_latest_or_the_named_checkpoint(train):
     work_dir = train('--cfg-options', 'train_cfg.max_epochs=1')
     train('--resume')
-    assert int(torch.load(work_dir / 'epoch_2.pth')['meta']['iter']) == 4
+    assert int(load_checkpoint(work_dir / 'epoch_2.pth')['meta']['iter']) == 4
     other = train('--resume', str(work_dir / 'epoch_1.pth'), work_dir='other')
-    assert int(torch.load(other / 'epoch_2.pth')['meta']['iter']) == 4
+    assert int(load_checkpoint(other / 'epoch_2.pth')['meta']['iter']) == 4
 
 
 def test_amp_chooses_by_the_device(train):
@@ -133,7 +134,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_checkpoint_good(train, tmp_pat
     with pytest.raises(FloatingPointError, match='loss_pixel'):
         train('--resume', '--cfg-options', 'train_cfg.phases.0.losses.pixel=1e39')
     assert [path.name for path in work_dir.glob('*.pth')] == ['epoch_1.pth']
-    state = torch.load(work_dir / 'epoch_1.pth')['state_dict']
+    state = load_checkpoint(work_dir / 'epoch_1.pth')['state_dict']
     assert all(torch.isfinite(value.float()).all() for value in state.values())
 
 

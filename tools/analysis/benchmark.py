@@ -8,13 +8,11 @@ import argparse
 import copy
 import csv
 import gc
-import json
 import multiprocessing
 import statistics
 import time
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Dict, List
 
 import numpy as np
 import torch
@@ -22,7 +20,7 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from mmengine.structures import InstanceData, LabelData, PixelData
+from mmengine.structures import InstanceData, PixelData
 
 from sr4ir_mm.engine import build_phases, only_training
 from sr4ir_mm.engine.record import peak_memory

@@ -1,0 +1,32 @@
+"""Take a cascade apart: ``python tools/model_converters/export_parts.py CASCADE.pth OUT_DIR``."""
+import argparse
+
+from mmengine.config import Config
+
+from sr4ir_mm.checkpoints import use_safe_loader
+from sr4ir_mm.checkpoints.export import export_parts
+from sr4ir_mm.utils import check_file, run_tool
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Take a cascade apart into checkpoints that its libraries read')
+    parser.add_argument('checkpoint', help='checkpoint of a cascade')
+    parser.add_argument('out_dir', help='folder for recognizer.pth and restorer.pth')
+    parser.add_argument('--config', help='config of the cascade: write recognizer.py and restorer.py too')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    use_safe_loader(trust=args.trust_checkpoint)
+    for path, key in ((args.checkpoint, 'CASCADE'), (args.config or args.checkpoint, '--config')):
+        check_file(path, key)
+    for path in export_parts(args.checkpoint, args.out_dir,
+                             Config.fromfile(args.config) if args.config else None).values():
+        print(path)
+
+
+if __name__ == '__main__':
+    run_tool(main)

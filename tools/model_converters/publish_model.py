@@ -1,0 +1,27 @@
+"""Make a checkpoint ready to be published: ``python tools/model_converters/publish_model.py IN.pth OUT.pth``."""
+import argparse
+
+from sr4ir_mm.checkpoints import use_safe_loader
+from sr4ir_mm.checkpoints.export import publish
+from sr4ir_mm.utils import check_file, run_tool
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Keep weights and meta of a checkpoint, and put its hash into the name')
+    parser.add_argument('checkpoint', help='any checkpoint')
+    parser.add_argument('out', help='*.pth or *.safetensors; date and hash are put in front of the ending')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    use_safe_loader(trust=args.trust_checkpoint)
+    check_file(args.checkpoint, 'IN')
+    print(publish(args.checkpoint, args.out))
+
+
+if __name__ == '__main__':
+    run_tool(main)
