@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from sr4ir_mm.registry import HOOKS
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils import check_filled
 
 from .utils import unwrap
 
@@ -40,15 +40,8 @@ class WholeCheckpointHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         model = unwrap(runner.model)
-        found = checkpoint.get('state_dict', checkpoint)
-        bad = [
-            f'{name} ({"missing" if name not in found else f"{tuple(found[name].shape)}, not {tuple(value.shape)}"})'
-            for name, value in model.state_dict().items() if name not in found or found[name].shape != value.shape
-        ]
-        if bad:
-            raise ConfigError(f'The checkpoint {runner._load_from} does not fit the model of the config in {len(bad)} '
-                              f'of {len(model.state_dict())} tensors, the first are: {", ".join(bad[:3])}; '
-                              'test it with the config that it was trained with.')
+        check_filled(model, checkpoint.get('state_dict', checkpoint), runner._load_from, 'the model of the config',
+                     'test it with the config that it was trained with')
 
 
 @HOOKS.register_module()

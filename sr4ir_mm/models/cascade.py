@@ -216,6 +216,19 @@ class Cascade(BaseModel):
         """The class indices that a sample is annotated with, on the host."""
         raise NotImplementedError
 
+    def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
+        """What the recognizer says of one image.
+
+        Args:
+            sample: A sample that :meth:`forward` has predicted for.
+            classes: Names of the classes.
+            coordinates: ``sr`` or ``lr``: the image whose pixels boxes, masks and label maps count.
+
+        Returns:
+            Plain numbers and lists, and label maps or masks as arrays; empty without a recognizer.
+        """
+        return {}
+
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         """Draw what a sample knows onto its image.
 
@@ -306,12 +319,13 @@ class Cascade(BaseModel):
             with torch.no_grad() if mode == 'predict' else contextlib.nullcontext():
                 image = self.restore(batch.lr, batch.hr)
         if mode == 'predict':
-            return self._predict(image, batch)
+            return self.predict(image, batch)
         if mode == 'loss':
             return self.recognizer.loss(*self.recognizer_view(image, batch))
         return self.recognizer(*self.recognizer_view(image, batch), mode='tensor')
 
-    def _predict(self, sr: Tensor, batch: Batch) -> List:
+    def predict(self, sr: Tensor, batch: Batch) -> List:
+        """The samples of a batch with the predictions for these restored images, and the images themselves."""
         samples = batch.data_samples
         if self.recognizer is not None:
             samples = self.recognize(sr, batch)
@@ -322,6 +336,16 @@ class Cascade(BaseModel):
             if batch.hr is not None:
                 sample.hr = batch.hr[index, :, :height, :width]
         return samples
+
+
+def coordinate_factors(sample, coordinates: str) -> Tuple[float, float]:
+    """By how much (x, y) of a prediction is multiplied, to count the pixels of ``sr`` or ``lr``.
+
+    Predictions come at the size that the sample calls the original one.
+    """
+    shrink = 1 if coordinates == 'sr' or 'lr' not in sample else round(sample.sr.shape[-1] / sample.lr.shape[-1])
+    height, width = sample.ori_shape[:2]
+    return sample.sr.shape[-1] / width / shrink, sample.sr.shape[-2] / height / shrink
 
 
 def _build(part: Union[nn.Module, dict, None], key: str) -> Optional[nn.Module]:

@@ -1,4 +1,4 @@
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +21,16 @@ class CascadeClassifier(Cascade):
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         if 'gt_label' in data_sample:
             yield data_sample.gt_label
+
+    def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
+        result = dict(pred_scores=sample.pred_score.tolist())
+        if sample.pred_label.numel() == 1:
+            label = sample.pred_label.item()
+            result.update(pred_label=label, pred_score=result['pred_scores'][label], pred_class=classes[label])
+        else:  # several classes at once, or none
+            labels = sample.pred_label.tolist()
+            result.update(pred_label=labels, pred_class=[classes[label] for label in labels])
+        return result
 
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         # enlarged, or the text would fill the image

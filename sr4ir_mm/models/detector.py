@@ -1,4 +1,4 @@
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
 from .batch import Batch, copy_sample
-from .cascade import Cascade
+from .cascade import Cascade, coordinate_factors
 
 # Where a detector keeps what knows its classes, and how that calls their number.
 _CLASSES = ('roi_head.bbox_head.num_classes', 'bbox_head.num_classes', 'mask_head.num_classes',
@@ -90,6 +90,24 @@ class CascadeDetector(Cascade):
         for sample, other in zip(batch.data_samples, predicted):
             sample.set_data({key: value for key, value in other.items() if key.startswith('pred_')})
         return batch.data_samples
+
+    def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
+        if 'pred_instances' not in sample:
+            raise ConfigError('The detector predicts no instances (pred_instances); panoptic results are not written.')
+        found = sample.pred_instances.cpu()
+        factors = coordinate_factors(sample, coordinates)
+        result = dict(
+            labels=found.labels.tolist(),
+            classes=[classes[label] for label in found.labels.tolist()],
+            scores=found.scores.tolist(),
+            bboxes=(found.bboxes * found.bboxes.new_tensor(factors * 2)).tolist())
+        if 'masks' in found:
+            image = sample.sr if coordinates == 'sr' or 'lr' not in sample else sample.lr
+            masks = torch.as_tensor(found.masks).float()
+            if len(masks):
+                masks = F.interpolate(masks[None], size=image.shape[-2:], mode='nearest-exact')[0]
+            result['masks'] = masks.bool().numpy()
+        return result
 
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         # boxes, predicted and annotated, are at the original size, even if the pipeline has resized the image

@@ -1,4 +1,4 @@
-"""Which checkpoint is whole."""
+"""Which checkpoint is whole, and whether it fills a model."""
 import logging
 import os
 import os.path as osp
@@ -9,7 +9,7 @@ from typing import List, Optional
 
 from mmengine.logging import print_log
 
-from .errors import CheckpointError
+from .errors import CheckpointError, ConfigError
 
 
 def check_checkpoint(path: str) -> None:
@@ -55,6 +55,29 @@ def latest_checkpoint(work_dir: str) -> Optional[str]:
         raise CheckpointError(f'None of the {len(candidates)} checkpoints in {osp.dirname(candidates[0])} is whole; '
                               'delete them to train from the beginning.')
     return None
+
+
+def check_filled(module, state: dict, checkpoint: str, what: str, advice: str) -> None:
+    """Refuse weights that lack some of a module's, or have them in another shape: MMEngine leaves the rest at random.
+
+    Args:
+        module: The module that they are for.
+        state: The weights by their names.
+        checkpoint: Where they come from.
+        what: What the user calls the module.
+        advice: What to do about it.
+
+    Raises:
+        ConfigError: With the first tensors that do not fit.
+    """
+    expected = module.state_dict()
+    bad = [
+        f'{name} ({"missing" if name not in state else f"{tuple(state[name].shape)}, not {tuple(value.shape)}"})'
+        for name, value in expected.items() if name not in state or state[name].shape != value.shape
+    ]
+    if bad:
+        raise ConfigError(f'The checkpoint {checkpoint} does not fit {what} in {len(bad)} of {len(expected)} tensors, '
+                          f'the first are: {", ".join(bad[:3])}; {advice}.')
 
 
 def _candidates(work_dir: str) -> List[str]:
