@@ -1,12 +1,15 @@
 """Test a model: ``python tools/test.py CONFIG CHECKPOINT``."""
 import argparse
 import os
+from pathlib import Path
 
 from mmengine.config import DictAction
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.utils import check_config, check_file, load_config, run_tool
+from sr4ir_mm.utils.test_report import ask_for_classes, report_test
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -15,6 +18,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='path of the checkpoint')
     parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
     parser.add_argument('--show-dir', help='folder for a picture of each image')
+    parser.add_argument('--per-class', action='store_true', help='show the numbers of each class too')
+    parser.add_argument('--out', help='JSON file of the result; default: test.json in the work dir')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -33,9 +38,16 @@ def main(argv=None) -> dict:
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='sr4ir_mm.WholeCheckpointHook')]
     if args.show_dir:
         cfg.custom_hooks.append(dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir))
+    if args.per_class:
+        ask_for_classes(cfg)
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
-    return Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    metrics = runner.test()
+    if is_main_process():
+        classes = runner.test_dataloader.dataset.metainfo.get('classes') or ()
+        report_test(metrics, classes, args.config, args.checkpoint, Path(args.out or Path(cfg.work_dir) / 'test.json'))
+    return metrics
 
 
 if __name__ == '__main__':
