@@ -1,5 +1,5 @@
 import contextlib
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import torch
@@ -216,6 +216,16 @@ class Cascade(BaseModel):
         """The class indices that a sample is annotated with, on the host."""
         raise NotImplementedError
 
+    def logits(self, image: Tensor) -> Tensor:
+        """The output of the recognizer's head for normalized images, without anything that depends on what is in them."""
+        raise ConfigError(f'{type(self.recognizer).__name__} cannot be exported as a whole: how many objects a detector finds, '
+                          'and what it does to find them, depends on the image. Export --part restorer; tools/infer.py '
+                          '--onnx lets the detector run in PyTorch behind it.')
+
+    def predict_from_logits(self, logits: Tensor, batch: Batch) -> List:
+        """The samples of a batch with the predictions that follow from :meth:`logits`."""
+        raise NotImplementedError
+
     def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
         """What the recognizer says of one image.
 
@@ -235,12 +245,25 @@ class Cascade(BaseModel):
         Args:
             visualizer: The visualizer of the host library.
             image: (H, W, 3), RGB, 8 bits.
-            sample: A sample with predictions and, where it has been loaded, ground truth.
+            sample: A sample as of :meth:`at_size`, for the size of the image.
             **kwargs: ``draw_gt=False`` or ``draw_pred=False``.
         """
         visualizer.set_image(image)
         visualizer.add_datasample('panel', image, sample, show=False, **kwargs)
         return visualizer.get_image()
+
+    def at_size(self, sample, height: int, width: int):
+        """A copy of a sample whose predictions and ground truth fit its image in another size."""
+        return sample
+
+    def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,
+                draw_pred: bool = True) -> Tuple[str, Optional[bool]]:
+        """What to write below a picture of what a sample knows, and whether it is right, where that can be said."""
+        return '', None
+
+    def drawn_labels(self, sample) -> Set[int]:
+        """The classes that :meth:`draw` shows by a color alone."""
+        return set()
 
     # ---------- training and testing
 
@@ -329,6 +352,10 @@ class Cascade(BaseModel):
         samples = batch.data_samples
         if self.recognizer is not None:
             samples = self.recognize(sr, batch)
+        return self.attach_images(samples, sr, batch)
+
+    def attach_images(self, samples: List, sr: Tensor, batch: Batch) -> List:
+        """The samples of a batch with their images, without padding, as ``sr``, ``lr`` and ``hr``."""
         for index, (sample, (height, width)) in enumerate(zip(samples, batch.sizes)):
             sample.sr = sr[index, :, :height, :width]
             if self.restorer is not None:

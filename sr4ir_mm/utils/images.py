@@ -4,7 +4,7 @@ import os
 import os.path as osp
 import warnings
 from pathlib import Path
-from typing import List, Sequence, Union
+from typing import List, Optional, Sequence, Union
 
 import numpy as np
 from mmengine.fileio import get, get_file_backend, list_dir_or_file
@@ -152,6 +152,14 @@ def write_label_map(path: Union[str, Path], labels: np.ndarray, palette: Sequenc
     image = Image.fromarray(labels)
     image.putpalette(np.asarray(palette, np.uint8)[:256].flatten().tolist())
     image.save(path, format='PNG')
+
+
+def with_palette(classes: Sequence[str], palette: Optional[Sequence[Sequence[int]]]) -> dict:
+    """Names and colors of classes, as the visualizers want them: RGB tuples, of our own choice where there are none."""
+    if not palette or len(palette) != len(classes):
+        from matplotlib import colormaps
+        palette = (colormaps['tab20'](np.arange(len(classes)) % 20)[:, :3] * 255).round().astype(int).tolist()
+    return dict(classes=tuple(classes), palette=[tuple(color) for color in palette])
 
 
 def make_writable(folder: Union[str, Path]) -> Path:
