@@ -14,7 +14,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Restore and recognize images')
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help='paths or URLs of images, or folders of images')
     parser.add_argument('--config', help='path of a config, or name of one in configs/; default: that of the checkpoint')
-    parser.add_argument('--checkpoint', required=True, help='path or URL of the checkpoint')
+    parser.add_argument('--checkpoint', help='path or URL of the checkpoint')
+    parser.add_argument('--onnx', help='a graph of tools/deployment/export_onnx.py, to run instead of restorer or cascade')
     parser.add_argument('--out-dir', required=True, help='folder of the results')
     parser.add_argument('--degrade', action='store_true', help='the images are clean: make low-resolution ones of them')
     parser.add_argument('--batch-size', type=int, default=1, help='images at once; default: %(default)s')
@@ -26,6 +27,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         '--overlap', type=int, default=32, help='what a piece is read with on each side; default: %(default)s')
     parser.add_argument(
         '--coordinates', choices=['sr', 'lr'], default='sr', help='whose pixels predictions count; default: %(default)s')
+    parser.add_argument('--no-panel', action='store_true', help='draw no picture of inputs, results and predictions; there '
+                        'is none without a checkpoint')
     parser.add_argument(
         '--max-pixels', type=int, default=MAX_PIXELS, help='larger images are refused; default: %(default)s')
     parser.add_argument(
@@ -39,7 +42,9 @@ def main(argv=None) -> None:
     make_writable(args.out_dir)
     inputs = list_images(args.inputs)
     from sr4ir_mm.apis import CascadeInferencer
-    inferencer = CascadeInferencer(args.config, args.checkpoint, args.device, cfg_options=args.cfg_options)
+    inferencer = CascadeInferencer(
+        args.config, args.checkpoint, args.device, cfg_options=args.cfg_options,
+        onnx=args.onnx)
     results = inferencer.stream(
         inputs,
         batch_size=args.batch_size,
@@ -48,6 +53,7 @@ def main(argv=None) -> None:
         tile=args.tile or None,
         overlap=args.overlap,
         coordinates=args.coordinates,
+        panel=not args.no_panel and args.checkpoint is not None,
         max_pixels=args.max_pixels)
     errors = [result.error for result in results if result.error]
     print(f'{len(inputs) - len(errors)} of {len(inputs)} images are done; the results are in {args.out_dir}.')

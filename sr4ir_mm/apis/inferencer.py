@@ -16,8 +16,10 @@ from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.models.tiling import restore_in_tiles
 from sr4ir_mm.utils import ConfigError, check_checkpoint, check_choice, check_file, check_filled
-from sr4ir_mm.utils.images import MAX_PIXELS, ImageError, list_images, read_image, to_uint8, unique_names
+from sr4ir_mm.utils.images import MAX_PIXELS, ImageError, list_images, read_image, to_uint8, unique_names, with_palette
+from sr4ir_mm.visualization import PanelDrawer
 
+from .export import OnnxCascade, OnnxGraph
 from .outputs import OutputFolder
 
 #: what puts a sample into the form of each host library
@@ -55,6 +57,8 @@ class CascadeInferencer(BaseInferencer):
         device: For example ``cpu`` or ``cuda:0``; default: a GPU where there is one.
         show_progress: Whether a bar shows how many images are done.
         cfg_options: Overrides settings of the config.
+        onnx: Path of a graph that tools/deployment/export_onnx.py wrote, to run in the place of the restorer, or of the whole
+            cascade; the latter needs no checkpoint, but for panels.
 
     Raises:
         ConfigError: What is wrong with config or checkpoint, or does not fit together.
@@ -65,7 +69,7 @@ class CascadeInferencer(BaseInferencer):
     """
     preprocess_kwargs = {'degrade', 'max_pixels'}
     forward_kwargs = {'tile', 'overlap'}
-    visualize_kwargs = set()
+    visualize_kwargs = {'panel'}
     postprocess_kwargs = {'coordinates'}
 
     def __init__(self,
@@ -73,21 +77,28 @@ class CascadeInferencer(BaseInferencer):
                  weights: Optional[str] = None,
                  device: Optional[str] = None,
                  show_progress: bool = True,
-                 cfg_options: Optional[dict] = None) -> None:
+                 cfg_options: Optional[dict] = None,
+                 onnx: Optional[str] = None) -> None:
         if isinstance(model, str) and model.endswith('.py'):
             check_file(model, 'The config')
-        if weights is None:
+        graph = None if onnx is None else OnnxGraph(onnx)
+        if weights is not None:
+            check_file(weights, 'The checkpoint')
+            if osp.isfile(weights):
+                check_checkpoint(weights)
+        elif graph is None or not graph.whole:
             raise ConfigError('A checkpoint is missing: an inferencer does not work with random weights.')
-        check_file(weights, 'The checkpoint')
-        if osp.isfile(weights):
-            check_checkpoint(weights)
         self._cfg_options = cfg_options or {}
         self._weights = weights
+        self._drawer = None
         if isinstance(model, dict):
             model = Config(model)
         elif model is None:
+            if weights is None:
+                raise ConfigError('Neither a config nor a checkpoint, which carries one, is given.')
             model = _config_of(weights)
         super().__init__(model, weights, device, scope='sr4ir_mm', show_progress=show_progress)
+        self._onnx = None if graph is None else OnnxCascade(self.model, graph)
 
     # ---------- from config to model
 
@@ -104,10 +115,13 @@ class CascadeInferencer(BaseInferencer):
         return super()._init_model(cfg, weights, device)
 
     def _load_weights_to_model(self, model: nn.Module, checkpoint: dict, cfg: Config) -> None:
+        checkpoint = checkpoint or {}
+        self.dataset_meta = _dataset_meta(model, checkpoint.get('meta', {}), cfg)
+        if self._weights is None:  # a graph has them
+            return
         state = checkpoint.get('state_dict', checkpoint)
         check_filled(model, state, self._weights, 'the model of the config', 'use the config that it was trained with')
         model.load_state_dict(state, strict=False)
-        self.dataset_meta = _dataset_meta(model, checkpoint.get('meta', {}), cfg)
 
     def _init_pipeline(self, cfg: Config) -> Compose:
         """What a clean image goes through in testing, but for reading files: it comes as an array."""
@@ -177,6 +191,8 @@ class CascadeInferencer(BaseInferencer):
             tile: Side of the pieces, in pixels of ``lr``, that an image is restored in; None: at once. Default: 256.
             overlap: What a piece is read with on each side, in pixels of ``lr``. Default: 32.
             coordinates: ``sr`` (default) or ``lr``: whose pixels the predictions count.
+            panel: Whether to draw a picture of everything, see :class:`~sr4ir_mm.visualization.PanelDrawer`; the recognizer
+                then works on the upsampled input, and on the clean image, too.
 
         Yields:
             One result for each image, in order; with ``error`` set where there is none.
@@ -265,8 +281,11 @@ class CascadeInferencer(BaseInferencer):
         model, batch = self.model, inputs['batch']
         if model.restorer is None:
             return model.predict(batch.hr, batch)
+        if self._onnx is not None and self._onnx.whole:
+            return self._onnx.predict(batch, inputs['padded_size'])
         window = getattr(model.restorer, 'window_size', 1)
-        sr = restore_in_tiles(model.restore, batch.lr, model.scale, tile, overlap, window)
+        restore = model.restore if self._onnx is None else self._onnx.restore
+        sr = restore_in_tiles(restore, batch.lr, model.scale, tile, overlap, window)
         height, width = inputs['padded_size']
         sr = pad_to_size(sr[..., :height, :width], height, width, model.pad_mode)
         return model.predict(sr, batch)
@@ -280,8 +299,16 @@ class CascadeInferencer(BaseInferencer):
             result.data_sample = sample
             result.prediction = self.model.prediction(sample, self.dataset_meta['classes'], coordinates)
 
-    def visualize(self, chunk: List[Result], samples: List) -> None:
+    def visualize(self, chunk: List[Result], samples: List, panel: bool = False) -> None:
         """Draw the panels."""
+        if not panel:
+            return
+        if self._weights is None:
+            raise ConfigError('A panel shows predictions for other images too, which needs the checkpoint.')
+        if self._drawer is None:
+            self._drawer = PanelDrawer(self.model, self.dataset_meta, self.cfg.get('visualizer'))
+        for result, sample in zip(chunk, samples):
+            result.panel = self._drawer.compose([self._drawer.row(sample)], self._drawer.labels(sample))
 
 
 def _config_of(weights: str) -> Config:
@@ -311,8 +338,4 @@ def _dataset_meta(model: nn.Module, meta: dict, cfg: Config) -> dict:
     count = count or len(found.get('classes', ()))
     if len(found.get('classes', ())) != count:
         found = dict(classes=[f'class {index}' for index in range(count)])
-    if len(found.get('palette', ())) != count:
-        from matplotlib import colormaps
-        colors = colormaps['tab20'](np.arange(count) % 20)[:, :3] * 255
-        found['palette'] = colors.round().astype(int).tolist()
-    return found
+    return with_palette(found.get('classes', ()), found.get('palette'))

@@ -149,7 +149,7 @@ def test_one_bad_file_among_a_hundred(infer, tmp_path, capsys):
         Image.fromarray(image(4, 4, seed=index)).save(tmp_path / f'in/{index:03d}.png')
     (tmp_path / 'in/042.png').write_bytes(b'words')
     with pytest.raises(SystemExit) as end:
-        infer(str(tmp_path / 'in'), '--out-dir', str(tmp_path / 'out'), '--batch-size', '100')
+        infer(str(tmp_path / 'in'), '--out-dir', str(tmp_path / 'out'), '--batch-size', '100', '--no-panel')
     assert '042.png is no image' in end.value.code and end.value.code.count('error:') == 1  # a text: exit code 1
     assert '99 of 100 images are done' in capsys.readouterr().out
     names = {path.stem for path in (tmp_path / 'out/sr').iterdir()}
