@@ -4,14 +4,17 @@ Without CHECKPOINT each part gets the weights that its ``init_cfg`` in the confi
 """
 import argparse
 import os
+from pathlib import Path
 
 from mmengine.config import DictAction
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.engine.utils import unwrap
 from sr4ir_mm.utils import check_config, check_file, load_config, run_tool
+from sr4ir_mm.utils.test_report import ask_for_classes, report_test
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -25,6 +28,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
     parser.add_argument('--show-dir', help='folder for a picture of each image')
+    parser.add_argument('--per-class', action='store_true', help='show the numbers of each class too')
+    parser.add_argument('--out', help='JSON file of the result; default: test.json in the work dir')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
@@ -44,13 +49,19 @@ def main(argv=None) -> dict:
     cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='sr4ir_mm.WholeCheckpointHook')]
     if args.show_dir:
         cfg.custom_hooks.append(dict(type='sr4ir_mm.PanelHook', out_dir=args.show_dir))
+    if args.per_class:
+        ask_for_classes(cfg)
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
     use_safe_loader(trust=args.trust_checkpoint)
     runner = Runner.from_cfg(cfg)
     if not args.checkpoint:
         unwrap(runner.model).load_pretrained()
-    return runner.test()
+    metrics = runner.test()
+    if is_main_process():
+        classes = runner.test_dataloader.dataset.metainfo.get('classes') or ()
+        report_test(metrics, classes, args.config, args.checkpoint, Path(args.out or Path(cfg.work_dir) / 'test.json'))
+    return metrics
 
 
 if __name__ == '__main__':

@@ -1,16 +1,14 @@
 from pathlib import Path
 from typing import Optional, Sequence
 
-import cv2
-import numpy as np
 import torch
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.registry import VISUALIZERS
 from mmengine.runner import Runner
-from torch import Tensor
 
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils import check_filled
+from sr4ir_mm.utils.images import make_writable, write_image
 
 from .utils import unwrap
 
@@ -46,84 +44,57 @@ class WholeCheckpointHook(Hook):
 
 @HOOKS.register_module()
 class PanelHook(Hook):
-    """Draw each test image as a row: LR | SR | HR | prediction on SR | ground truth.
+    """Draw images as rows of pictures, see :class:`~sr4ir_mm.visualization.PanelDrawer`.
 
     Args:
-        out_dir: Folder of the pictures, one PNG for each image.
-        overview: So many rows also go into one picture, ``overview.png``.
-        min_height: Small images are enlarged, by a whole number, to at least this height.
+        out_dir: Folder for the pictures of a test, one PNG for each image; None: a test draws nothing.
+        overview: So many rows of a test also go into one picture, ``overview.png``.
+        num_val: In each validation, the first so many images go to the backends of the visualizer.
+        **kwargs: As of :class:`~sr4ir_mm.visualization.PanelDrawer`.
     """
     priority = 'LOW'
 
-    def __init__(self, out_dir: str, overview: int = 6, min_height: int = 192) -> None:
-        self.out_dir = Path(out_dir)
+    def __init__(self, out_dir: Optional[str] = None, overview: int = 6, num_val: int = 0, **kwargs) -> None:
+        self.out_dir = out_dir and Path(out_dir)
         self.overview = overview
-        self.min_height = min_height
+        self.num_val = num_val
+        self._drawer_args = kwargs
         self._rows = []
+        self._labels = set()
+
+    def _drawer(self, runner: Runner, loader):
+        from sr4ir_mm.visualization import PanelDrawer
+        return PanelDrawer(
+            unwrap(runner.model), loader.dataset.metainfo, runner.cfg.get('visualizer'), **self._drawer_args)
 
     def before_test(self, runner: Runner) -> None:
-        self.out_dir.mkdir(parents=True, exist_ok=True)
-        self._cascade = unwrap(runner.model)
-        # the host's own drawing, without its storage
-        self._visualizer = VISUALIZERS.build(dict(runner.cfg.visualizer, name='sr4ir_mm_panel', vis_backends=None))
-        self._visualizer.dataset_meta = runner.test_dataloader.dataset.metainfo
+        if self.out_dir is not None:
+            make_writable(self.out_dir)
+            self._draw = self._drawer(runner, runner.test_dataloader)
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
-        for sample in outputs:
-            row = self._draw(sample)
+        for sample in outputs if self.out_dir is not None else ():
+            row, labels = self._draw.row(sample), self._draw.labels(sample)
             name = Path(getattr(sample, 'img_path', f'{batch_idx}')).stem
-            self._write(name, [row])
+            write_image(self.out_dir / f'{name}.png', self._draw.compose([row], labels))
             if len(self._rows) < self.overview:
                 self._rows.append(row)
+                self._labels |= labels
 
     def after_test(self, runner: Runner) -> None:
         if self._rows:
-            path = self._write('overview', self._rows)
+            path = self.out_dir / 'overview.png'
+            write_image(path, self._draw.compose(self._rows, self._labels))
             runner.logger.info(f'Pictures are in {self.out_dir}, the first {len(self._rows)} together in {path}')
 
-    def _draw(self, sample) -> dict:
-        """The tiles of one image by their titles, uint8 RGB, all of the same size."""
-        sr = _to_uint8(sample.sr)
-        hr = _to_uint8(sample.hr) if 'hr' in sample else None
-        zoom = max(1, -(-self.min_height // sr.shape[0]))
-        size = (sr.shape[1] * zoom, sr.shape[0] * zoom)
-        tiles = dict(LR=_to_uint8(sample.lr)) if 'lr' in sample else {}
-        tiles['SR'] = sr
-        if hr is not None:
-            tiles['HR'] = hr
-        if self._cascade.recognizer is not None:
-            tiles.update(self._annotated(sr, hr, sample))
-        return {title: cv2.resize(tile, size, interpolation=cv2.INTER_NEAREST) for title, tile in tiles.items()}
+    def before_val(self, runner: Runner) -> None:
+        self._left = self.num_val if is_main_process() else 0
+        if self._left:
+            self._draw = self._drawer(runner, runner.val_dataloader)
 
-    def _annotated(self, sr: np.ndarray, hr: Optional[np.ndarray], sample) -> dict:
-        tiles = {'prediction on SR': self._annotate(sr, sample, draw_gt=False)}
-        if hr is not None:
-            tiles['ground truth'] = self._annotate(hr, sample, draw_pred=False)
-        return tiles
-
-    def _annotate(self, image: np.ndarray, sample, **kwargs) -> np.ndarray:
-        return self._cascade.draw(self._visualizer, image, sample.cpu(), **kwargs)
-
-    def _write(self, name: str, rows: Sequence[dict]) -> Path:
-        gap, title_height = 6, 28
-        width = max(sum(tile.shape[1] + gap for tile in row.values()) + gap for row in rows)
-        height = title_height + sum(next(iter(row.values())).shape[0] + gap for row in rows)
-        canvas = np.full((height, width, 3), 255, np.uint8)
-        top = title_height
-        for row in rows:
-            left = gap
-            for title, tile in row.items():
-                if top == title_height:
-                    cv2.putText(canvas, title, (left, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
-                canvas[top:top + tile.shape[0], left:left + tile.shape[1]] = tile
-                left += tile.shape[1] + gap
-            top += tile.shape[0] + gap
-        path = self.out_dir / f'{name}.png'
-        if not cv2.imwrite(str(path), canvas[..., ::-1]):
-            raise OSError(f'The picture {path} cannot be written.')
-        return path
-
-
-def _to_uint8(image: Tensor) -> np.ndarray:
-    """(3, H, W), RGB in [0, 1] -> (H, W, 3), 8 bits."""
-    return (image.detach().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+        for sample in outputs[:self._left]:
+            image = self._draw.compose([self._draw.row(sample)], self._draw.labels(sample))
+            name = Path(getattr(sample, 'img_path', f'{batch_idx}')).stem
+            runner.visualizer.add_image(f'panel_{name}', image, step=runner.iter)
+            self._left -= 1

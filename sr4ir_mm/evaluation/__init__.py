@@ -1,3 +1,5 @@
+from .iou import IoUMetric
 from .psnr import PSNR
+from .restoration import LPIPS, NIQE, SSIM
 
-__all__ = ['PSNR']
+__all__ = ['IoUMetric', 'LPIPS', 'NIQE', 'PSNR', 'SSIM']

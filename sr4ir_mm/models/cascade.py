@@ -1,5 +1,5 @@
 import contextlib
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import torch
@@ -326,18 +326,54 @@ class Cascade(BaseModel):
         """The class indices that a sample is annotated with, on the host."""
         raise NotImplementedError
 
+    def logits(self, image: Tensor) -> Tensor:
+        """The output of the recognizer's head for normalized images, without anything that depends on what is in them."""
+        raise ConfigError(f'{type(self.recognizer).__name__} cannot be exported as a whole: how many objects a detector finds, '
+                          'and what it does to find them, depends on the image. Export --part restorer; tools/infer.py '
+                          '--onnx lets the detector run in PyTorch behind it.')
+
+    def predict_from_logits(self, logits: Tensor, batch: Batch) -> List:
+        """The samples of a batch with the predictions that follow from :meth:`logits`."""
+        raise NotImplementedError
+
+    def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
+        """What the recognizer says of one image.
+
+        Args:
+            sample: A sample that :meth:`forward` has predicted for.
+            classes: Names of the classes.
+            coordinates: ``sr`` or ``lr``: the image whose pixels boxes, masks and label maps count.
+
+        Returns:
+            Plain numbers and lists, and label maps or masks as arrays; empty without a recognizer.
+        """
+        return {}
+
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         """Draw what a sample knows onto its image.
 
         Args:
             visualizer: The visualizer of the host library.
             image: (H, W, 3), RGB, 8 bits.
-            sample: A sample with predictions and, where it has been loaded, ground truth.
+            sample: A sample as of :meth:`at_size`, for the size of the image.
             **kwargs: ``draw_gt=False`` or ``draw_pred=False``.
         """
         visualizer.set_image(image)
         visualizer.add_datasample('panel', image, sample, show=False, **kwargs)
         return visualizer.get_image()
+
+    def at_size(self, sample, height: int, width: int):
+        """A copy of a sample whose predictions and ground truth fit its image in another size."""
+        return sample
+
+    def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,
+                draw_pred: bool = True) -> Tuple[str, Optional[bool]]:
+        """What to write below a picture of what a sample knows, and whether it is right, where that can be said."""
+        return '', None
+
+    def drawn_labels(self, sample) -> Set[int]:
+        """The classes that :meth:`draw` shows by a color alone."""
+        return set()
 
     # ---------- training and testing
 
@@ -416,15 +452,20 @@ class Cascade(BaseModel):
             with torch.no_grad() if mode == 'predict' else contextlib.nullcontext():
                 image = self.restore(batch.lr, batch.hr)
         if mode == 'predict':
-            return self._predict(image, batch)
+            return self.predict(image, batch)
         if mode == 'loss':
             return self.recognizer.loss(*self.recognizer_view(image, batch))
         return self.recognizer(*self.recognizer_view(image, batch), mode='tensor')
 
-    def _predict(self, sr: Tensor, batch: Batch) -> List:
+    def predict(self, sr: Tensor, batch: Batch) -> List:
+        """The samples of a batch with the predictions for these restored images, and the images themselves."""
         samples = batch.data_samples
         if self.recognizer is not None:
             samples = self.recognize(sr, batch)
+        return self.attach_images(samples, sr, batch)
+
+    def attach_images(self, samples: List, sr: Tensor, batch: Batch) -> List:
+        """The samples of a batch with their images, without padding, as ``sr``, ``lr`` and ``hr``."""
         for index, (sample, (height, width)) in enumerate(zip(samples, batch.sizes)):
             sample.sr = sr[index, :, :height, :width]
             if self.restorer is not None:
@@ -436,6 +477,16 @@ class Cascade(BaseModel):
 
 def _is_pretrained(init_cfg: Union[dict, list, None]) -> bool:
     return isinstance(init_cfg, dict) and init_cfg.get('type') == 'Pretrained'
+
+
+def coordinate_factors(sample, coordinates: str) -> Tuple[float, float]:
+    """By how much (x, y) of a prediction is multiplied, to count the pixels of ``sr`` or ``lr``.
+
+    Predictions come at the size that the sample calls the original one.
+    """
+    shrink = 1 if coordinates == 'sr' or 'lr' not in sample else round(sample.sr.shape[-1] / sample.lr.shape[-1])
+    height, width = sample.ori_shape[:2]
+    return sample.sr.shape[-1] / width / shrink, sample.sr.shape[-2] / height / shrink
 
 
 def _build(part: Union[nn.Module, dict, None], key: str) -> Optional[nn.Module]:

@@ -1,10 +1,11 @@
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from torch import Tensor
 
 from sr4ir_mm.registry import MODELS
 
+from .batch import Batch
 from .cascade import Cascade
 
 
@@ -22,7 +23,30 @@ class CascadeClassifier(Cascade):
         if 'gt_label' in data_sample:
             yield data_sample.gt_label
 
+    def logits(self, image: Tensor) -> Tensor:
+        return self.recognizer(image, mode='tensor')
+
+    def predict_from_logits(self, logits: Tensor, batch: Batch) -> List:
+        return self.recognizer.head._get_predictions(logits, batch.data_samples)
+
+    def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
+        result = dict(pred_scores=sample.pred_score.tolist())
+        if sample.pred_label.numel() == 1:
+            label = sample.pred_label.item()
+            result.update(pred_label=label, pred_score=result['pred_scores'][label], pred_class=classes[label])
+        else:  # several classes at once, or none
+            labels = sample.pred_label.tolist()
+            result.update(pred_label=labels, pred_class=[classes[label] for label in labels])
+        return result
+
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
-        # enlarged, or the text would fill the image
-        zoom = max(1, round(256 / image.shape[0]))
-        return visualizer.visualize_cls(image, sample, rescale_factor=zoom, **kwargs)
+        return image  # the host would write across it; see `caption`
+
+    def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,
+                draw_pred: bool = True) -> Tuple[str, Optional[bool]]:
+        truth = sample.gt_label.tolist() if 'gt_label' in sample else None
+        if not draw_pred:
+            return ', '.join(classes[label] for label in truth), None
+        labels = sample.pred_label.tolist()
+        text = ', '.join(f'{classes[label]} {sample.pred_score[label]:.2f}' for label in labels) or 'nothing'
+        return text, None if truth is None else set(labels) == set(truth)

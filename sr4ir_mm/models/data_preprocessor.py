@@ -48,15 +48,19 @@ class RecognizerInput(nn.Module):
         Returns:
             Same shape; what is padding has the value that the host library gives it, behind the normalization.
         """
-        if self.to_bgr:
-            image = image.flip(1)
-        image = (image - self.mean) / self.std
+        image = self.normalize(image)
         if all(tuple(size) == tuple(image.shape[-2:]) for size in sizes):
             return image
         inside = image.new_zeros((len(sizes), 1, *image.shape[-2:]))
         for mask, (height, width) in zip(inside, sizes):
             mask[:, :height, :width] = 1
         return image * inside + self.pad_value * (1 - inside)
+
+    def normalize(self, image: Tensor) -> Tensor:
+        """Convert a batch in which nothing is padding."""
+        if self.to_bgr:
+            image = image.flip(1)
+        return (image - self.mean) / self.std
 
 
 @MODELS.register_module()

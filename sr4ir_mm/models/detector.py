@@ -1,6 +1,5 @@
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,11 +11,15 @@ from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
 from .batch import Batch, copy_sample
-from .cascade import Cascade
+from .cascade import Cascade, coordinate_factors
 
 # Where a detector keeps what knows its classes, and how that calls their number.
 _CLASSES = ('roi_head.bbox_head.num_classes', 'bbox_head.num_classes', 'mask_head.num_classes',
             'panoptic_head.num_things_classes')
+
+
+#: predictions with at most this score are not drawn
+SHOWN_SCORE = 0.3
 
 
 class _View(NamedTuple):
@@ -91,10 +94,43 @@ class CascadeDetector(Cascade):
             sample.set_data({key: value for key, value in other.items() if key.startswith('pred_')})
         return batch.data_samples
 
-    def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
+    def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
+        if 'pred_instances' not in sample:
+            raise ConfigError('The detector predicts no instances (pred_instances); panoptic results are not written.')
+        found = sample.pred_instances.cpu()
+        factors = coordinate_factors(sample, coordinates)
+        result = dict(
+            labels=found.labels.tolist(),
+            classes=[classes[label] for label in found.labels.tolist()],
+            scores=found.scores.tolist(),
+            bboxes=(found.bboxes * found.bboxes.new_tensor(factors * 2)).tolist())
+        if 'masks' in found:
+            image = sample.sr if coordinates == 'sr' or 'lr' not in sample else sample.lr
+            masks = torch.as_tensor(found.masks).float()
+            if len(masks):
+                masks = F.interpolate(masks[None], size=image.shape[-2:], mode='nearest-exact')[0]
+            result['masks'] = masks.bool().numpy()
+        return result
+
+    def at_size(self, sample, height: int, width: int):
         # boxes, predicted and annotated, are at the original size, even if the pipeline has resized the image
-        height, width = sample.ori_shape
-        return super().draw(visualizer, cv2.resize(image, (width, height)), sample, **kwargs)
+        factor = width / sample.ori_shape[1], height / sample.ori_shape[0]
+        sample = copy_sample(sample)
+        for name in ('gt_instances', 'pred_instances'):
+            if name in sample:
+                _resize_instances(sample.get(name), factor, (height, width))
+        return sample
+
+    def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,
+                draw_pred: bool = True) -> Tuple[str, Optional[bool]]:
+        if not draw_pred:
+            count = len(sample.gt_instances)
+            return f'{count} object{"s" * (count != 1)}', None
+        shown = sum(sample.pred_instances.scores > SHOWN_SCORE).item()
+        return f'{shown} above {SHOWN_SCORE}', None
+
+    def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
+        return super().draw(visualizer, image, sample, pred_score_thr=SHOWN_SCORE, **kwargs)
 
     def _make_view(self, batch: Batch) -> _View:
         """What does not depend on the image: once for the losses on ``sr``, ``hr`` and their mixture."""
@@ -142,5 +178,9 @@ def _resize_instances(instances: InstanceData, factor: Tuple[float, float], size
         else:
             instances.bboxes = boxes.clone()
             instances.bboxes.rescale_(factor)
-    if 'masks' in instances:
+    if 'masks' in instances and isinstance(instances.masks, Tensor):  # predicted
+        masks = instances.masks
+        if len(masks):
+            instances.masks = F.interpolate(masks[None].float(), size=size, mode='nearest-exact')[0].to(masks)
+    elif 'masks' in instances:
         instances.masks = instances.masks.resize(size)

@@ -1,4 +1,5 @@
 """The two commands that everybody uses, and what they say to mistakes."""
+import json
 import shutil
 from pathlib import Path
 
@@ -33,16 +34,34 @@ def test_train_then_test(train, tool, config_file, tmp_path):
     metrics = tool('test').main([config_file, str(work_dir / 'epoch_2.pth'), '--show-dir', str(show_dir)])
     assert metrics['mIoU'] == pytest.approx(validated['mIoU'])
     assert metrics['PSNR'] == pytest.approx(validated['PSNR'])
-    # LR | SR | HR | prediction | ground truth of both images, and the overview
-    names = sorted(path.name for path in show_dir.iterdir())
-    assert names == ['000004.png', '000005.png', 'overview.png']
-    row, overview = (cv2.imread(str(show_dir / name)) for name in names[1:])
-    zoom = 5  # 40 pixels become at least 192
-    assert row.shape == (28 + 40 * zoom + 6, 5 * (48 * zoom + 6) + 6, 3)
-    assert overview.shape[0] == 28 + 2 * (40 * zoom + 6)
-    hr = row[28:28 + 40 * zoom:zoom, 6 + 2 * (48 * zoom + 6):][:, :48 * zoom:zoom]
+    assert sorted(path.name for path in show_dir.iterdir()) == ['000004.png', '000005.png', 'overview.png']
+    row, overview = (cv2.imread(str(show_dir / name)) for name in ('000005.png', 'overview.png'))
+    zoom, top = 5, 26  # 40 pixels become at least 192
+    assert overview.shape[0] > row.shape[0] + 40 * zoom
     image = cv2.imread(str(Path(dumped.test_dataloader.dataset.data_root) / 'JPEGImages/000005.jpg'))
-    assert np.array_equal(hr, image)
+    hr = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
+    assert (row[top:top + 40 * zoom, 8 + 2 * (48 * zoom + 8):][:, :48 * zoom] == hr).all()
+
+
+def test_table_and_file_of_a_test(tool, config_file, tmp_path, capsys, checkpoint):
+    out = tmp_path / 'found' / 'result.json'
+    metrics = tool('test').main([config_file, checkpoint, '--per-class', '--out', str(out)])
+    written = json.loads(out.read_text())
+    assert set(written['metrics']) == {'aAcc', 'mIoU', 'mAcc', 'PSNR'}
+    assert written['metrics']['PSNR'] == metrics['PSNR']
+    present = [found['IoU'] for found in written['classes'].values()]
+    assert sum(present) / len(present) == pytest.approx(written['metrics']['mIoU'], abs=0.02)
+    table = capsys.readouterr().out
+    assert f"| mIoU   | {metrics['mIoU']:.2f}" in table and '| class | IoU' in table
+
+
+@pytest.fixture
+def checkpoint(voc_cfg, tmp_path):
+    """Random weights of the tiny model."""
+    from sr4ir_mm.registry import MODELS
+    model = MODELS.build(voc_cfg.model)
+    torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'random.pth')
+    return str(tmp_path / 'random.pth')
 
 
 def test_resume_takes_the_latest_or_the_named_checkpoint(train):
@@ -180,3 +199,11 @@ def test_without_a_checkpoint_each_part_needs_one(denoise, tmp_path):
     torch.save(dict(state_dict={'restorer.conv0.bias': torch.zeros(4)}), tmp_path / 'part.pth')
     with pytest.raises(ConfigError, match=r'part.pth does not fit model.restorer in .* conv0.weight \(missing\)'):
         test('--cfg-options', *start('restorer', tmp_path / 'part.pth'))
+
+
+def test_panels_of_each_validation_go_to_the_visualizer(train, config_file):
+    with open(config_file, 'a') as file:
+        file.write("\ncustom_hooks = [dict(type='sr4ir_mm.PanelHook', num_val=1)]\n")
+    work_dir = train('--cfg-options', 'train_cfg.val_interval=1')
+    names = sorted(path.name for path in work_dir.rglob('vis_image/*.png'))
+    assert names == ['panel_000004_2.png', 'panel_000004_4.png']  # the same image, after two and four iterations

@@ -1,0 +1,3 @@
+from .inferencer import CascadeInferencer, Result
+
+__all__ = ['CascadeInferencer', 'Result']

@@ -1,0 +1,88 @@
+"""What a test found, as one table for people and one file for programs."""
+import math
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+from mmengine.config import Config
+
+#: what counts images, not predictions
+_RESTORATION = dict(PSNR='dB, higher is better', SSIM='higher is better', LPIPS='lower is better', NIQE='lower is better')
+
+
+def ask_for_classes(cfg: Config) -> None:
+    """Change the evaluator of a config so that it returns the numbers of each class too."""
+    evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, (list, tuple)) else [cfg.test_evaluator]
+    added = []
+    for metric in evaluators:
+        name = metric['type'].split('.')[-1]
+        if name == 'IoUMetric':
+            metric['type'] = 'sr4ir_mm.IoUMetric'
+        elif name == 'CocoMetric':
+            metric['classwise'] = True
+        elif name == 'Accuracy':
+            added.append(dict(type='SingleLabelMetric', items=('precision', 'recall', 'f1-score'), average=None))
+    cfg.test_evaluator = [*evaluators, *added]
+
+
+def split_classes(metrics: Dict[str, object], classes: Sequence[str]) -> Tuple[dict, Dict[str, Dict[str, float]]]:
+    """Tell numbers of the whole from those of a class.
+
+    Args:
+        metrics: What the evaluators return: ``IoU/<class>``, ``coco/<class>_precision`` and lists with a number for each
+            class, ``single-label/precision_classwise``, are of classes.
+        classes: Their names.
+
+    Returns:
+        The others, and for each class its numbers by their names.
+    """
+    whole, each = {}, {name: {} for name in classes}
+    of_class = {f'coco/{name}_precision': (name, 'bbox_mAP') for name in classes}
+    for key, value in metrics.items():
+        metric, _, name = key.partition('/')
+        if isinstance(value, (list, tuple)) and len(value) == len(classes):
+            title = key.split('/')[-1].replace('_classwise', '')
+            for name, one in zip(classes, value):
+                each[name][title] = float(one)
+        elif key in of_class:
+            name, title = of_class[key]
+            each[name][title] = float(value)
+        elif metric in ('IoU', 'Acc', 'Dice', 'Fscore', 'Precision', 'Recall') and name in each:
+            each[name][metric] = float(value)
+        else:
+            whole[key] = value
+    return whole, {name: found for name, found in each.items() if found}
+
+
+def test_table(metrics: Dict[str, object], each: Dict[str, Dict[str, float]]) -> str:
+    """The table: task metrics, restoration metrics, classes."""
+    task = [(name, '') for name in metrics if name.split('/')[-1] not in _RESTORATION]
+    restoration = [(name, _RESTORATION[name.split('/')[-1]]) for name in metrics if name.split('/')[-1] in _RESTORATION]
+    text = _table(['metric', 'value', ''],
+                  [[name, _number(metrics[name]), note] for name, note in task + restoration])
+    if each:
+        columns = list(dict.fromkeys(name for found in each.values() for name in found))
+        rows = [[name, *(_number(found.get(column, math.nan)) for column in columns)] for name, found in each.items()]
+        text += '\n' + _table(['class', *columns], rows)
+    return text
+
+
+def _number(value) -> str:
+    if not isinstance(value, (int, float)):
+        return str(value)
+    return '–' if math.isnan(value) else '∞' if math.isinf(value) else f'{value:.4g}' if abs(value) < 1 else f'{value:.2f}'
+
+
+def _table(titles: List[str], rows: List[List[str]]) -> str:
+    widths = [max(len(row[column]) for row in [titles, *rows]) for column in range(len(titles))]
+    lines = [[*titles], ['-' * width for width in widths], *rows]
+    return ''.join('| ' + ' | '.join(cell.ljust(width) for cell, width in zip(line, widths)) + ' |\n' for line in lines)
+
+
+def report_test(metrics: Dict[str, object], classes: Sequence[str], config: str, checkpoint: str, path: Path) -> None:
+    """Print the table and write everything as JSON."""
+    from sr4ir_mm.engine.record import write_json
+    whole, each = split_classes(metrics, classes)
+    print(f'\n{test_table(whole, each)}\nWritten to {path}', flush=True)
+    plain = {key: float(value) if hasattr(value, '__float__') else value for key, value in whole.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, dict(config=config, checkpoint=checkpoint, metrics=plain, classes=each))

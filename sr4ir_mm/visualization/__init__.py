@@ -1,0 +1,3 @@
+from .panel import PanelDrawer, Tile, compose
+
+__all__ = ['PanelDrawer', 'Tile', 'compose']
