@@ -39,7 +39,7 @@ def sample_row(drawer, batch, sample, grid) -> list:
         images['LR'] = batch.lr[0]
         upsampled = Interpolation(drawer.cascade.scale)(batch.lr)[..., :height, :width]
         if grid is not None:
-            images['CQMix of HR and bilinear'] = blend(upsampled, hr[None], grid[None])[0]
+            images['CQMix (bilinear)'] = blend(upsampled, hr[None], grid[None])[0]
     tiles = [Tile(drawer.enlarge(to_uint8(image), (height, width)), name, f'{image.shape[-1]}×{image.shape[-2]}')
              for name, image in images.items()]
     return [*tiles, *drawer.ground_truth(hr, sample)]

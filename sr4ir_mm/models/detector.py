@@ -127,7 +127,7 @@ class CascadeDetector(Cascade):
             count = len(sample.gt_instances)
             return f'{count} object{"s" * (count != 1)}', None
         shown = sum(sample.pred_instances.scores > SHOWN_SCORE).item()
-        return f'{shown} above {SHOWN_SCORE}', None
+        return f'{shown} box{"es" * (shown != 1)} above {SHOWN_SCORE:.0%}', None
 
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         return super().draw(visualizer, image, sample, pred_score_thr=SHOWN_SCORE, **kwargs)

@@ -64,14 +64,20 @@ def draw(runs: Dict[str, Dict[str, Curve]], keys: List[str], window: int, path: 
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows + 0.4), layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    last = max(max(curves[key]) for curves in runs.values() for key in keys if key in curves)
     for plot, key in zip(axes, keys):
-        is_metric = all(len(curves.get(key, ())) < 50 for curves in runs.values())
+        is_loss = 'loss' in key
         for index, (name, curves) in enumerate(runs.items()):
             if key in curves:
-                steps, values = smooth(curves[key], window if 'loss' in key else 1)
+                steps, values = smooth(curves[key], window if is_loss else 1)
                 finite = [(step, value) for step, value in zip(steps, values) if math.isfinite(value)]
                 plot.plot(*zip(*finite) if finite else ((), ()), label=name, color=f'C{index}', linewidth=1.4,
-                          marker='o' if is_metric else None, markersize=3)
+                          marker=None if is_loss else 'o', markersize=4)
+                if len(finite) == 1:
+                    plot.annotate(f'{finite[0][1]:.4g}', finite[0], (-6, 0), textcoords='offset points', ha='right',
+                                  va='center', fontsize=8, color=f'C{index}')
+        plot.set_xlim(0, last * 1.04)  # the same everywhere
+        plot.margins(y=0.15)
         plot.set_title(key, fontsize=10)
         plot.set_xlabel('iteration', fontsize=8)
         plot.tick_params(labelsize=8)
