@@ -113,7 +113,7 @@ class Cascade(BaseModel):
         if embedding is None and contrastive is not None:
             raise ConfigError('model.contrastive is set, but model.embedding is not; set both or none, for example '
                               "embedding=dict(type='sr4ir_mm.FrequencyEmbedding').")
-        self.embedding = _build(embedding, 'model.embedding')
+        self.embedding = _build(self._take_init_cfg('embedding', embedding), 'model.embedding')
         contrastive = dict(dict(type='sr4ir_mm.ContrastiveLoss'), **(contrastive or {}))
         self.contrastive = _build(contrastive if embedding is not None else None, 'model.contrastive')
 
