@@ -1,7 +1,7 @@
 """Look at what a config trains with: ``python tools/browse_dataset.py CONFIG --out-dir DIR``.
 
-Each sample is a row: the image as the pipeline leaves it (HR), what the degradation makes of it (LR), the ground truth and,
-where the pipeline draws a grid for it, the CQMix, with bilinear upsampling in the place of a restorer.
+Each sample is a row: the image as the pipeline leaves it (HR), what the degradation makes of it (LR), the ground truth
+and, where the pipeline draws a grid for it, the CQMix, with bilinear upsampling in the place of a restorer.
 """
 import argparse
 from pathlib import Path

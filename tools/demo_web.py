@@ -1,4 +1,4 @@
-"""A web page that restores and recognizes images: ``python tools/demo_web.py --config CONFIG --checkpoint CHECKPOINT``."""
+"""A web page for a model: ``python tools/demo_web.py --config CONFIG --checkpoint CHECKPOINT``."""
 import argparse
 import base64
 import io
@@ -140,7 +140,8 @@ def _rows(prediction: dict, classes: List[str]) -> List[Tuple[str, str]]:
                 if score > SHOWN_SCORE][:12]
     shares = sorted(prediction.get('area', {}).items(), key=lambda entry: -entry[1])
     scores = prediction.get('scores', {})
-    return [(name, f'{share:.1%}' + (f', score {scores[name]:.2f}' if name in scores else '')) for name, share in shares]
+    return [(name, f'{share:.1%}' + (f', score {scores[name]:.2f}' if name in scores else ''))
+            for name, share in shares]
 
 
 def _json(content: dict, status: int = 200) -> Response:
@@ -159,7 +160,8 @@ def _url(data: bytes, kind: str = 'image/png') -> str:
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='A web page that restores and recognizes images')
-    parser.add_argument('--config', help='path of a config, or name of one in configs/; default: that of the checkpoint')
+    parser.add_argument(
+        '--config', help='path of a config, or name of one in configs/; default: that of the checkpoint')
     parser.add_argument('--checkpoint', required=True, help='path of the checkpoint')
     parser.add_argument('--device', help='for example cpu or cuda:0; default: a GPU where there is one')
     parser.add_argument('--samples', nargs='*', default=[], help='images, or folders of images, to pick from')

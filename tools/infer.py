@@ -13,9 +13,11 @@ from sr4ir_mm.utils.images import MAX_PIXELS, list_images, make_writable
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Restore and recognize images')
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help='paths or URLs of images, or folders of images')
-    parser.add_argument('--config', help='path of a config, or name of one in configs/; default: that of the checkpoint')
+    parser.add_argument(
+        '--config', help='path of a config, or name of one in configs/; default: that of the checkpoint')
     parser.add_argument('--checkpoint', help='path or URL of the checkpoint')
-    parser.add_argument('--onnx', help='a graph of tools/deployment/export_onnx.py, to run instead of restorer or cascade')
+    parser.add_argument(
+        '--onnx', help='a graph of tools/deployment/export_onnx.py, to run instead of restorer or cascade')
     parser.add_argument('--out-dir', required=True, help='folder of the results')
     parser.add_argument('--degrade', action='store_true', help='the images are clean: make low-resolution ones of them')
     parser.add_argument('--batch-size', type=int, default=1, help='images at once; default: %(default)s')
@@ -26,9 +28,10 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--overlap', type=int, default=32, help='what a piece is read with on each side; default: %(default)s')
     parser.add_argument(
-        '--coordinates', choices=['sr', 'lr'], default='sr', help='whose pixels predictions count; default: %(default)s')
-    parser.add_argument('--no-panel', action='store_true', help='draw no picture of inputs, results and predictions; there '
-                        'is none without a checkpoint')
+        '--coordinates', choices=['sr', 'lr'], default='sr', help='whose pixels are counted; default: %(default)s')
+    parser.add_argument(
+        '--no-panel', action='store_true', help='draw no picture of inputs, results and predictions; without a '
+        'checkpoint there is none')
     parser.add_argument(
         '--max-pixels', type=int, default=MAX_PIXELS, help='larger images are refused; default: %(default)s')
     parser.add_argument(

@@ -34,11 +34,16 @@ class _RestoreAndRecognize(_Restore):
         return sr, self.cascade.logits(self.cascade.recognizer_input.normalize(sr))
 
 
-def export_onnx(cascade: Cascade, path: Union[str, Path], part: str, meta: dict, size: int = 32, opset: int = 17) -> float:
+def export_onnx(cascade: Cascade,
+                path: Union[str, Path],
+                part: str,
+                meta: dict,
+                size: int = 32,
+                opset: int = 17) -> float:
     """Write an ONNX graph and compare it with PyTorch.
 
-    Its input is ``lr``, float32, RGB in [0, 1], (N, 3, h, w), of any N, h and w that the networks take. Its outputs are ``sr``,
-    the same at s·h × s·w, and for the cascade ``logits``: (N, classes, s·h, s·w) of a segmentor, (N, classes) of a
+    Its input is ``lr``, float32, RGB in [0, 1], (N, 3, h, w), of any N, h and w that the networks take. Its outputs are
+    ``sr``, the same at s·h × s·w, and for the cascade ``logits``: (N, classes, s·h, s·w) of a segmentor, (N, classes) of a
     classifier, before the softmax.
 
     Args:
@@ -98,8 +103,8 @@ def _compare(network: nn.Module, path: Union[str, Path], size: int) -> float:
         expected = network(lr)
         for one, other in zip(expected if isinstance(expected, tuple) else [expected], graph(lr)):
             if one.shape != other.shape:
-                raise ConfigError(f'The graph {path} gives {tuple(other.shape)} where PyTorch gives {tuple(one.shape)}, for '
-                                  f'an image of {height}×{width}: something in it is fixed to the size of the tracing.')
+                raise ConfigError(f'The graph {path} gives {tuple(other.shape)} where PyTorch gives {tuple(one.shape)}, '
+                                  f'for an image of {height}×{width}: something in it is fixed to the size of the tracing.')
             worst = max(worst, (one - other).abs().max().item())
     return worst
 

@@ -57,8 +57,8 @@ class CascadeInferencer(BaseInferencer):
         device: For example ``cpu`` or ``cuda:0``; default: a GPU where there is one.
         show_progress: Whether a bar shows how many images are done.
         cfg_options: Overrides settings of the config.
-        onnx: Path of a graph that tools/deployment/export_onnx.py wrote, to run in the place of the restorer, or of the whole
-            cascade; the latter needs no checkpoint, but for panels.
+        onnx: Path of a graph that tools/deployment/export_onnx.py wrote, to run in the place of the restorer, or of the
+            whole cascade; the latter needs no checkpoint, but for panels.
 
     Raises:
         ConfigError: What is wrong with config or checkpoint, or does not fit together.
@@ -185,14 +185,14 @@ class CascadeInferencer(BaseInferencer):
             inputs: As of a call.
             batch_size: As of a call.
             out_dir: As of a call.
-            degrade: The images are clean: take them through the test pipeline of the config and its degradation. Default:
-                they are low-resolution and go into the restorer as they are.
+            degrade: The images are clean: take them through the test pipeline of the config and its degradation.
+                Default: they are low-resolution and go into the restorer as they are.
             max_pixels: Larger images are refused.
             tile: Side of the pieces, in pixels of ``lr``, that an image is restored in; None: at once. Default: 256.
             overlap: What a piece is read with on each side, in pixels of ``lr``. Default: 32.
             coordinates: ``sr`` (default) or ``lr``: whose pixels the predictions count.
-            panel: Whether to draw a picture of everything, see :class:`~sr4ir_mm.visualization.PanelDrawer`; the recognizer
-                then works on the upsampled input, and on the clean image, too.
+            panel: Whether to draw a picture of everything, see :class:`~sr4ir_mm.visualization.PanelDrawer`; the
+                recognizer then works on the upsampled input, and on the clean image, too.
 
         Yields:
             One result for each image, in order; with ``error`` set where there is none.

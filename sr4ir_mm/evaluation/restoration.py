@@ -52,8 +52,8 @@ class RestorationMetric(BaseMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
             if self.needs_hr and 'hr' not in sample:
-                raise ConfigError(f'{self.name} needs the clean image, but the data set brings low-resolution images only; '
-                                  'remove it from the evaluator.')
+                raise ConfigError(f'{self.name} needs the clean image, but the data set brings low-resolution images '
+                                  'only; remove it from the evaluator.')
             sr = quantize(sample['sr']) if self.rounded else sample['sr'].clamp(0, 1)
             hr = self._prepare(sample['hr']) if self.needs_hr else None
             self.results.append((sample.get('benchmark'), self.measure(self._prepare(sr), hr)))
@@ -61,8 +61,8 @@ class RestorationMetric(BaseMetric):
     def _prepare(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
         if min(height, width) <= 2 * self.border:
-            raise ConfigError(f'{self.name}.border is {self.border}, which leaves nothing of an image of {height}×{width} '
-                              f'pixels; allowed: less than {min(height, width) / 2:g}.')
+            raise ConfigError(f'{self.name}.border is {self.border}, which leaves nothing of an image of '
+                              f'{height}×{width} pixels; allowed: less than {min(height, width) / 2:g}.')
         image = image[:, self.border:height - self.border, self.border:width - self.border]
         if self.convert_to == 'Y':
             image = (torch.tensordot(image.new_tensor(LUMA), image, dims=1)[None] + 16) / 255
@@ -70,8 +70,8 @@ class RestorationMetric(BaseMetric):
 
     def _check_size(self, image: Tensor, height: int, width: int) -> None:
         if image.shape[-2] < height or image.shape[-1] < width:
-            raise ConfigError(f'{self.name} needs images of at least {height}×{width} pixels inside its border; one has '
-                              f'{image.shape[-2]}×{image.shape[-1]}. Remove it from the evaluator.')
+            raise ConfigError(f'{self.name} needs images of at least {height}×{width} pixels inside its border; one '
+                              f'has {image.shape[-2]}×{image.shape[-1]}. Remove it from the evaluator.')
 
     def compute_metrics(self, results: List[Tuple[Optional[str], float]]) -> Dict[str, float]:
         values = {}

@@ -327,10 +327,10 @@ class Cascade(BaseModel):
         raise NotImplementedError
 
     def logits(self, image: Tensor) -> Tensor:
-        """The output of the recognizer's head for normalized images, without anything that depends on what is in them."""
-        raise ConfigError(f'{type(self.recognizer).__name__} cannot be exported as a whole: how many objects a detector finds, '
-                          'and what it does to find them, depends on the image. Export --part restorer; tools/infer.py '
-                          '--onnx lets the detector run in PyTorch behind it.')
+        """The output of the recognizer's head for normalized images, before anything that depends on what is found."""
+        raise ConfigError(f'{type(self.recognizer).__name__} cannot be exported as a whole: how many objects a detector '
+                          'finds, and what it does to find them, depends on the image. Export --part restorer; '
+                          'tools/infer.py --onnx lets the detector run in PyTorch behind it.')
 
     def predict_from_logits(self, logits: Tensor, batch: Batch) -> List:
         """The samples of a batch with the predictions that follow from :meth:`logits`."""

@@ -33,8 +33,8 @@ class CascadeSegmentor(Cascade):
 
     def logits(self, image: Tensor) -> Tensor:
         if self.recognizer.test_cfg.mode != 'whole':
-            raise ConfigError(f"model.recognizer.test_cfg.mode is '{self.recognizer.test_cfg.mode}'; allowed for an export: "
-                              "'whole'.")
+            raise ConfigError(f"model.recognizer.test_cfg.mode is '{self.recognizer.test_cfg.mode}'; allowed for an "
+                              "export: 'whole'.")
         logits = self.recognizer(image, mode='tensor')
         return F.interpolate(logits, size=image.shape[2:], mode='bilinear', align_corners=self.recognizer.align_corners)
 
@@ -54,7 +54,8 @@ class CascadeSegmentor(Cascade):
         if self.recognizer.out_channels > 1 and 'seg_logits' in sample:
             best = sample.seg_logits.data.softmax(0).max(0)
             result['scores'] = {
-                classes[index]: best.values[best.indices == index].mean().item() for index in best.indices.unique().tolist()
+                classes[index]: best.values[best.indices == index].mean().item()
+                for index in best.indices.unique().tolist()
             }
         return result
 

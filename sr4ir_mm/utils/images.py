@@ -15,7 +15,7 @@ from .errors import ConfigError
 
 #: what is taken for an image in a folder
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.gif', '.jp2')
-#: larger images are refused: they would fill the memory. Pillow's own limit, which cannot be exceeded, is twice 89 million.
+#: larger images are refused: they would fill the memory. Pillow has a limit of its own, twice 89 million.
 MAX_PIXELS = 100_000_000
 
 
@@ -27,8 +27,8 @@ def list_images(inputs: Union[str, Path, np.ndarray, Sequence]) -> list:
     """One entry for each image.
 
     Args:
-        inputs: Path, URL or array of one image; a folder, whose files with the suffix of an image are taken, in order of
-            their names; or a list of all these.
+        inputs: Path, URL or array of one image; a folder, whose files with the suffix of an image are taken, in order
+            of their names; or a list of all these.
 
     Raises:
         ImageError: A path that does not exist, or a folder without images.
@@ -73,8 +73,8 @@ def read_image(source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MA
             image = Image.open(io.BytesIO(data))
             width, height = image.size
             if width * height > max_pixels:
-                raise ImageError(f'{name} has {width}×{height} pixels, more than the {max_pixels / 1e6:g} million that are '
-                                 'allowed; cut it into pieces.')
+                raise ImageError(f'{name} has {width}×{height} pixels, more than the {max_pixels / 1e6:g} million that '
+                                 'are allowed; cut it into pieces.')
             if getattr(image, 'n_frames', 1) > 1:
                 print_log(f'{name} has {image.n_frames} pictures; the first is used.', 'current')
             image.load()
@@ -103,8 +103,8 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:
         array = array[..., None]
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
-        raise ImageError(f'An array is {array.dtype} of shape {array.shape}; allowed: uint8, (H, W), (H, W, 1), (H, W, 3) '
-                         'or (H, W, 4), BGR.')
+        raise ImageError(f'An array is {array.dtype} of shape {array.shape}; allowed: uint8, (H, W), (H, W, 1), '
+                         '(H, W, 3) or (H, W, 4), BGR.')
     if array.shape[2] == 1:
         return array.repeat(3, axis=2)
     if array.shape[2] == 4:

@@ -6,7 +6,8 @@ from typing import Dict, List, Sequence, Tuple
 from mmengine.config import Config
 
 #: what counts images, not predictions
-_RESTORATION = dict(PSNR='dB, higher is better', SSIM='higher is better', LPIPS='lower is better', NIQE='lower is better')
+_RESTORATION = dict(
+    PSNR='dB, higher is better', SSIM='higher is better', LPIPS='lower is better', NIQE='lower is better')
 
 
 def ask_for_classes(cfg: Config) -> None:
@@ -28,8 +29,8 @@ def split_classes(metrics: Dict[str, object], classes: Sequence[str]) -> Tuple[d
     """Tell numbers of the whole from those of a class.
 
     Args:
-        metrics: What the evaluators return: ``IoU/<class>``, ``coco/<class>_precision`` and lists with a number for each
-            class, ``single-label/precision_classwise``, are of classes.
+        metrics: What the evaluators return: ``IoU/<class>``, ``coco/<class>_precision`` and lists with a number for
+            each class, ``single-label/precision_classwise``, are of classes.
         classes: Their names.
 
     Returns:
@@ -69,7 +70,9 @@ def test_table(metrics: Dict[str, object], each: Dict[str, Dict[str, float]]) ->
 def _number(value) -> str:
     if not isinstance(value, (int, float)):
         return str(value)
-    return '–' if math.isnan(value) else '∞' if math.isinf(value) else f'{value:.4g}' if abs(value) < 1 else f'{value:.2f}'
+    if not math.isfinite(value):
+        return '–' if math.isnan(value) else '∞'
+    return f'{value:.4g}' if abs(value) < 1 else f'{value:.2f}'
 
 
 def _table(titles: List[str], rows: List[List[str]]) -> str:

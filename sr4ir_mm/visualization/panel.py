@@ -39,8 +39,8 @@ class Analysis(NamedTuple):
 class PanelDrawer:
     """Draw samples that a cascade has predicted for.
 
-    A row is LR | SR | HR | prediction on each | ground truth | TDP distance, as far as the sample has them. The prediction
-    on LR is made on the image that bilinear upsampling makes of it, as in the L→T baseline. A TDP distance is the map
+    A row is LR | SR | HR | prediction on each | ground truth | TDP distance, as far as the sample has them. The
+    prediction on LR is made on the image that bilinear upsampling makes of it, as in the L→T baseline. A TDP distance is the map
     whose mean the TDP loss is, brighter where the recognizer's features differ more; both of a row have one scale.
 
     Args:
@@ -194,7 +194,7 @@ def distance_map(one: Sequence[Tensor], other: Sequence[Tensor], weights: Sequen
         shape: Height and width of the image.
 
     Returns:
-        Shape (H, W): the weighted sum of the absolute differences, averaged over the channels. Its mean is the TDP loss.
+        Shape (H, W): the weighted sum of the absolute differences, averaged over the channels; its mean is the loss.
     """
     total = 0
     for weight, a, b in zip(weights, one, other):
@@ -216,7 +216,9 @@ def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
         font_manager.FontProperties(family='DejaVu Sans', weight='bold' if bold else 'normal')), size)
 
 
-def compose(rows: Sequence[Sequence[Tile]], dataset_meta: Optional[dict] = None, labels: Sequence[int] = ()) -> np.ndarray:
+def compose(rows: Sequence[Sequence[Tile]],
+            dataset_meta: Optional[dict] = None,
+            labels: Sequence[int] = ()) -> np.ndarray:
     """Rows of pictures as one.
 
     Args:

@@ -94,8 +94,8 @@ def browser():
         pytest.skip('chromium and chromedriver are not installed')
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which('chromium')
-    for argument in ('--headless=new', '--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu', '--window-size=1100,1500'):
-        options.add_argument(argument)
+    for argument in ('headless=new', 'no-sandbox', 'disable-dev-shm-usage', 'disable-gpu', 'window-size=1100,1500'):
+        options.add_argument(f'--{argument}')
     driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which('chromedriver')))
     driver.set_page_load_timeout(120)
     yield driver
@@ -124,7 +124,8 @@ def test_the_page_in_a_browser(app, browser, tmp_path):
         width = browser.execute_script("return document.getElementById('under').naturalWidth")
         assert width == 64  # SR on the right, four times as wide
         assert len(browser.find_elements('css selector', '#predictions img')) == 2
-        browser.execute_script("const s = document.getElementById('slider'); s.value = 20; s.dispatchEvent(new Event('input'))")
+        browser.execute_script(
+            "const s = document.getElementById('slider'); s.value = 20; s.dispatchEvent(new Event('input'))")
         assert find('divider').value_of_css_property('left') != ''
         assert '80%' in browser.execute_script("return document.getElementById('over').style.clipPath")
         assert [link.text for link in browser.find_elements('css selector', '#downloads a')][0] == 'small_sr.png'

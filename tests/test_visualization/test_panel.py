@@ -38,8 +38,8 @@ def drawn(inferencer):  # noqa: F811
 def test_a_row_of_each_task(drawn, task):
     cascade, drawer, sample, row = drawn(task)
     assert [tile.title for tile in row] == [
-        'LR', 'SR', 'HR', 'prediction on LR', 'prediction on SR', 'prediction on HR', 'ground truth', 'TDP distance LR–HR',
-        'TDP distance SR–HR'
+        'LR', 'SR', 'HR', 'prediction on LR', 'prediction on SR', 'prediction on HR', 'ground truth',
+        'TDP distance LR–HR', 'TDP distance SR–HR'
     ]
     assert {tile.image.shape for tile in row} == {(68, 90, 3)}
     # what is written below is the loss that the training has

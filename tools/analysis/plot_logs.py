@@ -1,4 +1,4 @@
-"""Curves of one training or of several: ``python tools/analysis/plot_logs.py WORK_DIR [WORK_DIR …] --keys loss_pixel mIoU PSNR``.
+"""Curves of one training or of several: ``python tools/analysis/plot_logs.py WORK_DIR [WORK_DIR …] --keys PSNR mIoU``.
 
 Reads the scalars.json that MMEngine writes below each work dir; runs that were resumed are joined.
 """
@@ -21,7 +21,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('runs', nargs='+', metavar='WORK_DIR', help='work dirs of trainings, or scalars.json files')
     parser.add_argument('--keys', nargs='+', help='what to draw; default: every loss and metric')
     parser.add_argument('--labels', nargs='+', help='names of the runs; default: those of their folders')
-    parser.add_argument('--smooth', type=int, default=1, help='mean over so many entries of a loss; default: %(default)s')
+    parser.add_argument(
+        '--smooth', type=int, default=1, help='mean over so many entries of a loss; default: %(default)s')
     parser.add_argument('--out', default='curves.png', help='the picture: png, pdf or svg; default: %(default)s')
     return parser.parse_args(argv)
 
