@@ -166,9 +166,10 @@ class Cascade(BaseModel):
         if not isinstance(part, dict):
             return part
         part = dict(part)
-        init_cfg = part.get('init_cfg')
-        if init_cfg is not None and (name == 'restorer' or _is_pretrained(init_cfg)):
-            self.init_cfgs[name] = part.pop('init_cfg')
+        if name == 'restorer' or _is_pretrained(part.get('init_cfg')):
+            init_cfg = part.pop('init_cfg', None)
+            if init_cfg is not None:
+                self.init_cfgs[name] = init_cfg
         return part
 
     def init_weights(self) -> None:

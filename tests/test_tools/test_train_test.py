@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils import CheckpointError, ConfigError
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_without_a_checkpoint_each_part_needs_one(denoise, tmp_path):
     with pytest.raises(ConfigError, match='model.restorer.init_cfg does not say where the weights come from'):
         test()
     torch.save(dict(state_dict={'restorer.conv0.bias': torch.zeros(4)}), tmp_path / 'part.pth')
-    with pytest.raises(ConfigError, match=r'part.pth does not fit model.restorer in .* conv0.weight \(missing\)'):
+    with pytest.raises(CheckpointError, match=r'part.pth does not fill .*\(model.restorer.init_cfg\); .* conv0.weight'):
         test('--cfg-options', *start('restorer', tmp_path / 'part.pth'))
 
 
