@@ -51,5 +51,5 @@ for title, name in (('bilinear (L→T)', 'l2t_fpn_x4_demo'), ('SR4IR', 'sr4ir_fp
     newest = max((out / name / 'test').glob('*/*.json'))  # folders are named by the time
     metrics = json.loads(newest.read_text().splitlines()[-1])
     print(f"| {title} | {metrics['mIoU']:.1f} | {metrics['PSNR']:.2f} dB |")
-print(f"\nLR | SR | HR | prediction on SR | ground truth: {out / 'sr4ir_fpn_edsr_x4_demo/pictures/overview.png'}")
+print(f"\nPictures: {out / 'sr4ir_fpn_edsr_x4_demo/pictures/overview.png'}")
 EOF
