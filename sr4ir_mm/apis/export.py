@@ -1,9 +1,11 @@
 """A cascade, or its restorer, as an ONNX graph; and such a graph in the place of the networks."""
+import copy
 from pathlib import Path
 from typing import List, Tuple, Union
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr4ir_mm.models.batch import Batch
@@ -74,7 +76,7 @@ def export_onnx(cascade: Cascade,
     try:
         with torch.no_grad():
             torch.onnx.export(
-                network, torch.rand(1, 3, size, size), str(path), input_names=['lr'], output_names=names,
+                _with_free_sizes(network), torch.rand(1, 3, size, size), str(path), input_names=['lr'], output_names=names,
                 dynamic_axes=dynamic, opset_version=opset)
     except ConfigError:
         raise
@@ -83,6 +85,28 @@ def export_onnx(cascade: Cascade,
         raise ConfigError(f'The {part} cannot be exported: {text[0]}') from error
     _write_meta(path, dict(meta, part=part, scale=str(cascade.scale)))
     return _compare(network, path, size)
+
+
+class _Upsample(nn.Module):
+    """mmseg's module of this name, which makes numbers of the sizes: a graph would keep those of the tracing."""
+
+    def __init__(self, other: nn.Module) -> None:
+        super().__init__()
+        self.kwargs = dict(scale_factor=other.scale_factor, mode=other.mode, align_corners=other.align_corners)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.interpolate(image, **self.kwargs)
+
+
+def _with_free_sizes(network: nn.Module) -> nn.Module:
+    """A copy that can be traced with one size and run with another."""
+    from mmseg.models.utils import Upsample
+    network = copy.deepcopy(network)
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, Upsample) and not child.size:
+                setattr(module, name, _Upsample(child))
+    return network
 
 
 def _write_meta(path: Union[str, Path], meta: dict) -> None:

@@ -4,7 +4,9 @@ from sr4ir_mm.apis import CascadeInferencer
 from sr4ir_mm.apis.export import export_onnx
 from sr4ir_mm.utils import ConfigError
 
-from .conftest import config
+from tests.conftest import segmentor
+
+from .conftest import config, save_checkpoint
 
 pytest.importorskip('onnx', reason='onnx is optional')
 pytest.importorskip('onnxruntime', reason='onnxruntime is optional')
@@ -32,6 +34,18 @@ def test_a_graph_equals_pytorch(inferencer, checkpoints, tmp_path, task, part):
             assert one['pred_scores'] == pytest.approx(other['pred_scores'], abs=1e-4)
         else:
             assert np.allclose(one['bboxes'], other['bboxes'], atol=1e-2)
+
+
+def test_sizes_stay_free_in_a_head_that_upsamples(tmp_path):
+    recognizer = dict(
+        segmentor(),
+        neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=8, num_outs=4),
+        decode_head=dict(
+            type='FPNHead', in_channels=[8] * 4, in_index=[0, 1, 2, 3], feature_strides=[4, 8, 16, 32], channels=8,
+            dropout_ratio=0., num_classes=4, align_corners=False, init_cfg=dict(type='Normal', std=1.)))
+    cfg = config(recognizer=recognizer)
+    run = CascadeInferencer(cfg, save_checkpoint(cfg, tmp_path / 'fpn.pth'), 'cpu', show_progress=False)
+    assert export_onnx(run.model, tmp_path / 'graph.onnx', 'cascade', {}) < 1e-4
 
 
 def test_tiles_of_a_graph(inferencer, checkpoints, tmp_path):

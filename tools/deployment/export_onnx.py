@@ -38,8 +38,9 @@ def main(argv=None) -> None:
     inferencer = CascadeInferencer(args.config, args.checkpoint, 'cpu', cfg_options=args.cfg_options)
     difference = export_onnx(inferencer.model, args.out, args.part, dict(config=args.config), args.size, args.opset)
     if not difference <= TOLERANCE:
-        raise ConfigError(f'The graph {args.out} differs from PyTorch by {difference:.2g}, more than {TOLERANCE:g}; '
-                          'do not use it.')
+        Path(args.out).unlink()
+        raise ConfigError(f'The graph differs from PyTorch by {difference:.2g}, more than {TOLERANCE:g}, and was removed. '
+                          'Often a part of the network makes numbers of sizes while it is traced.')
     print(f'{args.out}: the {args.part}, different from PyTorch by at most {difference:.2g}.')
 
 
