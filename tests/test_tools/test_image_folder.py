@@ -33,7 +33,9 @@ def folder(tmp_path):
 def test(tool, folder, tmp_path):
 
     def run(config=KODAK, *arguments, options=()):
-        options = [f'test_dataloader.dataset.data_root={folder}', 'test_dataloader.num_workers=0', *options]
+        # a name of its own: MMEngine keeps the scope of an experiment, and two of one name in a second are one
+        options = [f'experiment_name={tmp_path.name}', f'test_dataloader.dataset.data_root={folder}',
+                   'test_dataloader.num_workers=0', *options]
         return tool('test').main([config, '--work-dir', str(tmp_path / 'work'), *arguments, '--cfg-options', *options])
 
     return run
