@@ -1,83 +1,17 @@
 """How good a restored image is, by the measures of other libraries; PSNR has a file of its own."""
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Optional
 
 import numpy as np
 import torch
-from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
-from sr4ir_mm.models.degradations import quantize
 from sr4ir_mm.registry import METRICS
 from sr4ir_mm.utils import ConfigError, check_choice
 
-from .psnr import LUMA
+from .metric import RestorationMetric
 
 #: (height, width) of the blocks that NIQE's model of natural images was made with
 NIQE_BLOCK = 96
-
-
-class RestorationMetric(BaseMetric):
-    """Mean over the images of a number for each ``sr``; its subclasses name the number.
-
-    Images are gathered from all processes as MMEngine does it: each counts once. Samples that name their ``benchmark``
-    are averaged for each of these, as ``<benchmark>/<name>``.
-
-    Args:
-        border: Pixels left out on each side.
-        convert_to: ``Y`` for the luma alone, None for RGB.
-        rounded: Whether ``sr`` is rounded to 8 bits first, as if it had been stored in a file.
-        collect_device: As of :class:`mmengine.evaluator.BaseMetric`.
-        prefix: As of :class:`mmengine.evaluator.BaseMetric`.
-    """
-    needs_hr = True
-
-    def __init__(self,
-                 border: int = 0,
-                 convert_to: Optional[str] = None,
-                 rounded: bool = True,
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
-        super().__init__(collect_device, prefix)
-        self.name = type(self).__name__
-        if not isinstance(border, int) or border < 0:
-            raise ConfigError(f'{self.name}.border is {border!r}; allowed: a whole number from 0.')
-        self.border = border
-        self.convert_to = check_choice(convert_to, (None, 'Y'), f'{self.name}.convert_to')
-        self.rounded = rounded
-
-    def measure(self, sr: Tensor, hr: Optional[Tensor]) -> float:
-        """The number of one image; both are (C, H, W), in [0, 1], C being 3 for RGB and 1 for the luma."""
-        raise NotImplementedError
-
-    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        for sample in data_samples:
-            if self.needs_hr and 'hr' not in sample:
-                raise ConfigError(f'{self.name} needs the clean image, but the data set brings low-resolution images '
-                                  'only; remove it from the evaluator.')
-            sr = quantize(sample['sr']) if self.rounded else sample['sr'].clamp(0, 1)
-            hr = self._prepare(sample['hr']) if self.needs_hr else None
-            self.results.append((sample.get('benchmark'), self.measure(self._prepare(sr), hr)))
-
-    def _prepare(self, image: Tensor) -> Tensor:
-        height, width = image.shape[-2:]
-        if min(height, width) <= 2 * self.border:
-            raise ConfigError(f'{self.name}.border is {self.border}, which leaves nothing of an image of '
-                              f'{height}×{width} pixels; allowed: less than {min(height, width) / 2:g}.')
-        image = image[:, self.border:height - self.border, self.border:width - self.border]
-        if self.convert_to == 'Y':
-            image = (torch.tensordot(image.new_tensor(LUMA), image, dims=1)[None] + 16) / 255
-        return image
-
-    def _check_size(self, image: Tensor, height: int, width: int) -> None:
-        if image.shape[-2] < height or image.shape[-1] < width:
-            raise ConfigError(f'{self.name} needs images of at least {height}×{width} pixels inside its border; one '
-                              f'has {image.shape[-2]}×{image.shape[-1]}. Remove it from the evaluator.')
-
-    def compute_metrics(self, results: List[Tuple[Optional[str], float]]) -> Dict[str, float]:
-        values = {}
-        for benchmark, value in results:
-            values.setdefault(f'{benchmark}/{self.name}' if benchmark else self.name, []).append(value)
-        return {name: sum(found) / len(found) for name, found in values.items()}
 
 
 def _to_array(image: Tensor) -> np.ndarray:
