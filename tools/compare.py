@@ -22,9 +22,9 @@ from typing import Dict, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from sr4ir_mm.engine.record import write_json
-from sr4ir_mm.utils import ConfigError, check_config, load_config
+from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool
 from sr4ir_mm.utils.config_check import RUNNER_KEYS
+from sr4ir_mm.utils.files import write_json
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
 from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
 
@@ -365,8 +365,6 @@ def _stop(*_) -> None:
 if __name__ == '__main__':
     signal.signal(signal.SIGTERM, _stop)
     try:
-        main()
-    except ConfigError as error:
-        raise SystemExit(f'error: {error}')
+        run_tool(main)
     except KeyboardInterrupt:
         raise SystemExit('\nStopped; the same command continues from here.')

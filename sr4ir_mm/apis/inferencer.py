@@ -15,7 +15,7 @@ from torch import nn
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.models.tiling import restore_in_tiles
-from sr4ir_mm.utils import ConfigError, check_checkpoint, check_choice, check_file, check_filled
+from sr4ir_mm.utils import ConfigError, check_choice, check_file, check_filled, check_weights
 from sr4ir_mm.utils.images import MAX_PIXELS, ImageError, list_images, read_image, to_uint8, unique_names, with_palette
 from sr4ir_mm.visualization import PanelDrawer
 
@@ -83,9 +83,7 @@ class CascadeInferencer(BaseInferencer):
             check_file(model, 'The config')
         graph = None if onnx is None else OnnxGraph(onnx)
         if weights is not None:
-            check_file(weights, 'The checkpoint')
-            if osp.isfile(weights):
-                check_checkpoint(weights)
+            check_weights(weights, 'The checkpoint')
         elif graph is None or not graph.whole:
             raise ConfigError('A checkpoint is missing: an inferencer does not work with random weights.')
         self._cfg_options = cfg_options or {}

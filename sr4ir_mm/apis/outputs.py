@@ -3,7 +3,7 @@ from typing import Union
 
 import numpy as np
 
-from sr4ir_mm.engine.record import write_json
+from sr4ir_mm.utils.files import write_json
 from sr4ir_mm.utils.images import make_writable, write_image, write_label_map
 
 

@@ -49,17 +49,13 @@ def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) ->
     for part, state in parts.items():
         own_meta = dict(meta)
         if part in configs:
-            configs[part].dump(osp.join(_made(out_dir), f'{part}.py'))
+            os.makedirs(out_dir, exist_ok=True)
+            configs[part].dump(osp.join(out_dir, f'{part}.py'))
             own_meta['cfg'] = configs[part].pretty_text
         state = for_mmagic(state) if part == 'restorer' else state
-        files[part] = osp.join(_made(out_dir), f'{part}.pth')
+        files[part] = osp.join(out_dir, f'{part}.pth')
         save_checkpoint(dict(meta=own_meta, state_dict=state), files[part])
     return files
-
-
-def _made(folder: str) -> str:
-    os.makedirs(folder, exist_ok=True)
-    return folder
 
 
 def _configs(cfg: Config) -> Dict[str, Config]:
@@ -73,8 +69,8 @@ def _configs(cfg: Config) -> Dict[str, Config]:
         configs['recognizer'] = Config(dict(default_scope=scope, model=recognizer))
     if model.get('restorer'):
         restorer = {key: value for key, value in model.restorer.items() if key not in ('init_cfg', '_scope_')}
-        std = 255 / model.get('img_range',
-                              1)  # what mmagic divides its images by, 0–255, and multiplies its results with
+        # what mmagic divides its images by, 0–255, and multiplies its results with
+        std = 255 / model.get('img_range', 1)
         configs['restorer'] = Config(
             dict(
                 default_scope='mmagic',

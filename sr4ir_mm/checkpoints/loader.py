@@ -19,9 +19,9 @@ from mmengine.runner.checkpoint import _get_mmengine_home, get_deprecated_model_
     get_mmcls_models, get_torchvision_models
 from mmengine.utils import apply_to
 
-from sr4ir_mm.engine.checkpoint import AtomicBackend
 from sr4ir_mm.utils import CheckpointError, check_choice
 from sr4ir_mm.utils.checkpoint import open_archive
+from sr4ir_mm.utils.files import write_at_once
 
 from .unpickler import Refused, read_legacy, read_zip
 from .zoo import ZOO_SCOPES, zoo_url
@@ -139,7 +139,10 @@ def save_checkpoint(checkpoint: dict, path: str) -> None:
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         content = buffer.getvalue()
-    AtomicBackend().put(content, path)
+    try:
+        write_at_once(path, content, sync=True)
+    except OSError as error:
+        raise CheckpointError(f'The checkpoint {path} cannot be written: {error.strerror or error}.') from error
 
 
 # ---------- the schemes of MMEngine
@@ -211,7 +214,7 @@ _LOADERS = {
 
 
 def _to_device(checkpoint: dict, map_location: Any) -> dict:
-    if map_location in (None, 'cpu') or str(map_location) == 'cpu':
+    if map_location is None or str(map_location) == 'cpu':
         return checkpoint
     return apply_to(checkpoint, lambda value: isinstance(value, torch.Tensor), lambda value: value.to(map_location))
 

@@ -10,8 +10,8 @@ from .record import RunRecordHook
 from .schedulers import CosineRestartLR, LinearRampLR
 
 __all__ = [
-    'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend',
-    'CascadeDistributedDataParallel', 'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook', 'LinearRampLR', 'Loss', 'NonFiniteLossHook',
-    'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook', 'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu',
-    'only_training'
+    'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend', 'CascadeDistributedDataParallel',
+    'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook',
+    'LinearRampLR', 'Loss', 'NonFiniteLossHook', 'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook',
+    'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'only_training'
 ]

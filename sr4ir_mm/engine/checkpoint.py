@@ -1,7 +1,7 @@
 """Checkpoints that survive a crash, and from which a training goes on as if it had never stopped."""
 import os
 import os.path as osp
-from contextlib import suppress
+from collections import deque
 from glob import glob
 from pathlib import Path
 from typing import List, Optional, Union
@@ -16,6 +16,7 @@ from mmengine.utils import apply_to
 
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.utils.files import write_at_once
 from sr4ir_mm.utils.random_state import get_random_state, set_random_state
 
 from .utils import unwrap
@@ -26,22 +27,9 @@ class AtomicBackend(LocalBackend):
     """The local disk, where a file has its name only when all of it is on the disk."""
 
     def put(self, obj: Union[bytes, memoryview], filepath: Union[str, Path]) -> None:
-        draft = f'{filepath}.tmp'
         try:
-            os.makedirs(osp.dirname(filepath) or '.', exist_ok=True)
-            with open(draft, 'wb') as file:
-                file.write(obj)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, filepath)
-            folder = os.open(osp.dirname(filepath) or '.', os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            write_at_once(filepath, obj, sync=True)
         except OSError as error:
-            with suppress(OSError):
-                os.remove(draft)
             raise CheckpointError(f'The checkpoint {filepath} cannot be written: {error.strerror or error}. The training '
                                   'has stopped; checkpoints written before are untouched, and --resume goes on from '
                                   'the last of them.') from error
@@ -77,7 +65,7 @@ class CheckpointHook(_CheckpointHook):
             # MMEngine removes the oldest before it writes the newest; with one more to keep, it stays until then
             self._keep = self.max_keep_ckpts
             self.max_keep_ckpts += 1
-            self.keep_ckpt_ids = type(self.keep_ckpt_ids)(self.keep_ckpt_ids, self.max_keep_ckpts)
+            self.keep_ckpt_ids = deque(self.keep_ckpt_ids, self.max_keep_ckpts)
         if self._resumed is not None:
             self._restore(runner, self._resumed)
             self._resumed = None

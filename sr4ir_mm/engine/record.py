@@ -1,6 +1,5 @@
 import json
 import math
-import os
 import resource
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from sr4ir_mm.registry import HOOKS
+from sr4ir_mm.utils.files import write_json
 
 
 def peak_memory() -> Tuple[float, str]:
@@ -24,13 +24,6 @@ def peak_memory() -> Tuple[float, str]:
         return int(status.split('VmHWM:')[1].split()[0]) / 2**10, 'RSS'
     except (OSError, IndexError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10, 'RSS'
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Write a file at once: a reader, or a run that is interrupted, never leaves half of it."""
-    draft = path.with_name(path.name + '.tmp')
-    draft.write_text(json.dumps(content, indent=2) + '\n')
-    os.replace(draft, path)
 
 
 @HOOKS.register_module()

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.registry import METRICS
 from sr4ir_mm.utils import ConfigError, check_choice
 
@@ -86,9 +87,7 @@ class LPIPS(RestorationMetric):
         from torchvision.models import get_model_weights
         url = get_model_weights(self.backbones[net]).IMAGENET1K_V1.url
         try:
-            if path is None:
-                return torch.hub.load_state_dict_from_url(url, map_location='cpu', progress=False, check_hash=True)
-            return torch.load(path, map_location='cpu', weights_only=True)
+            return load_checkpoint(path or url)
         except Exception as error:  # of the network, of the disk or of the file
             raise ConfigError(f'LPIPS lacks the weights of {self.backbones[net]} '
                               f'({str(error).strip() or type(error).__name__}); fetch {url} and name the file in '

@@ -99,16 +99,19 @@ def check_file(path: str, key: str) -> None:
         raise ConfigError(f"{key} is '{path}', which does not exist.")
 
 
+def check_weights(path: str, key: str) -> None:
+    """Refuse a local checkpoint that does not exist or is damaged; of others nothing is known before they are loaded."""
+    check_file(path, key)
+    if osp.isfile(path):
+        check_checkpoint(path)
+
+
 def _check_checkpoints(cfg: Config) -> None:
     if cfg.get('load_from'):
-        check_file(cfg.load_from, 'load_from')
-        if osp.isfile(cfg.load_from):
-            check_checkpoint(cfg.load_from)
+        check_weights(cfg.load_from, 'load_from')
     for key, node in _walk(cfg.get('model', {}), 'model'):
         if node.get('type') == 'Pretrained':
-            check_file(node.get('checkpoint', ''), f'{key}.checkpoint')
-            if osp.isfile(node.get('checkpoint', '')):
-                check_checkpoint(node.checkpoint)
+            check_weights(node.get('checkpoint', ''), f'{key}.checkpoint')
 
 
 def _check_dataset(dataset: dict, key: str) -> None:

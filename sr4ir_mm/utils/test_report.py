@@ -5,6 +5,8 @@ from typing import Dict, List, Sequence, Tuple
 
 from mmengine.config import Config
 
+from .files import write_json
+
 #: what counts images, not predictions
 _RESTORATION = dict(
     PSNR='dB, higher is better', SSIM='higher is better', LPIPS='lower is better', NIQE='lower is better')
@@ -83,9 +85,7 @@ def _table(titles: List[str], rows: List[List[str]]) -> str:
 
 def report_test(metrics: Dict[str, object], classes: Sequence[str], config: str, checkpoint: str, path: Path) -> None:
     """Print the table and write everything as JSON."""
-    from sr4ir_mm.engine.record import write_json
     whole, each = split_classes(metrics, classes)
     print(f'\n{test_table(whole, each)}\nWritten to {path}', flush=True)
     plain = {key: float(value) if hasattr(value, '__float__') else value for key, value in whole.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, dict(config=config, checkpoint=checkpoint, metrics=plain, classes=each))
