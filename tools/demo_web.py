@@ -161,8 +161,11 @@ def _url(data: bytes, kind: str = 'image/png') -> str:
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='A web page that restores and recognizes images')
     parser.add_argument(
-        '--config', help='path of a config, or name of one in configs/; default: that of the checkpoint')
+        '--config', help='path of a config, or name of one in configs/; default: that of the checkpoint, '
+        'which needs --trust-checkpoint')
     parser.add_argument('--checkpoint', required=True, help='path of the checkpoint')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
     parser.add_argument('--device', help='for example cpu or cuda:0; default: a GPU where there is one')
     parser.add_argument('--samples', nargs='*', default=[], help='images, or folders of images, to pick from')
     parser.add_argument('--host', default='127.0.0.1', help='0.0.0.0: for other machines too; default: %(default)s')
@@ -175,7 +178,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 def make_app(args: argparse.Namespace) -> DemoApp:
     from sr4ir_mm.apis import CascadeInferencer
     samples = list_images(args.samples)[:24]
-    inferencer = CascadeInferencer(args.config, args.checkpoint, args.device, show_progress=False)
+    inferencer = CascadeInferencer(args.config, args.checkpoint, args.device, show_progress=False,
+                                    trust_checkpoint=args.trust_checkpoint)
     title = f'{Path(args.config or args.checkpoint).stem}, ×{inferencer.model.scale}'
     return DemoApp(inferencer, title, samples, args.max_pixels)
 

@@ -14,8 +14,11 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Restore and recognize images')
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help='paths or URLs of images, or folders of images')
     parser.add_argument(
-        '--config', help='path of a config, or name of one in configs/; default: that of the checkpoint')
+        '--config', help='path of a config, or name of one in configs/; default: that of the checkpoint, '
+        'which needs --trust-checkpoint')
     parser.add_argument('--checkpoint', help='path or URL of the checkpoint')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
     parser.add_argument(
         '--onnx', help='a graph of tools/deployment/export_onnx.py, to run instead of restorer or cascade')
     parser.add_argument('--out-dir', required=True, help='folder of the results')
@@ -47,7 +50,7 @@ def main(argv=None) -> None:
     from sr4ir_mm.apis import CascadeInferencer
     inferencer = CascadeInferencer(
         args.config, args.checkpoint, args.device, cfg_options=args.cfg_options,
-        onnx=args.onnx)
+        onnx=args.onnx, trust_checkpoint=args.trust_checkpoint)
     results = inferencer.stream(
         inputs,
         batch_size=args.batch_size,

@@ -8,10 +8,10 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.infer import BaseInferencer
 from mmengine.registry import DATASETS, init_default_scope
-from mmengine.runner import CheckpointLoader
 from rich.progress import track
 from torch import nn
 
+from sr4ir_mm.checkpoints import load_checkpoint, use_safe_loader
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.models.tiling import restore_in_tiles
@@ -52,13 +52,15 @@ class CascadeInferencer(BaseInferencer):
 
     Args:
         model: Path of a config, name of one of the configs of this project, or a config. None: the one that the
-            checkpoint carries.
+            checkpoint carries, for which ``trust_checkpoint`` is needed: a config is code.
         weights: Path or URL of the checkpoint.
         device: For example ``cpu`` or ``cuda:0``; default: a GPU where there is one.
         show_progress: Whether a bar shows how many images are done.
         cfg_options: Overrides settings of the config.
         onnx: Path of a graph that tools/deployment/export_onnx.py wrote, to run in the place of the restorer, or of the
             whole cascade; the latter needs no checkpoint, but for panels.
+
+        trust_checkpoint: Whether the checkpoint may run any code of its maker.
 
     Raises:
         ConfigError: What is wrong with config or checkpoint, or does not fit together.
@@ -78,7 +80,9 @@ class CascadeInferencer(BaseInferencer):
                  device: Optional[str] = None,
                  show_progress: bool = True,
                  cfg_options: Optional[dict] = None,
-                 onnx: Optional[str] = None) -> None:
+                 onnx: Optional[str] = None,
+                 trust_checkpoint: bool = False) -> None:
+        use_safe_loader(trust=trust_checkpoint or None)  # before MMEngine reads the checkpoint
         if isinstance(model, str) and model.endswith('.py'):
             check_file(model, 'The config')
         graph = None if onnx is None else OnnxGraph(onnx)
@@ -94,6 +98,9 @@ class CascadeInferencer(BaseInferencer):
         elif model is None:
             if weights is None:
                 raise ConfigError('Neither a config nor a checkpoint, which carries one, is given.')
+            if not trust_checkpoint:
+                raise ConfigError(f'No config is given, and that which {weights} carries is code of its maker; name a '
+                                  'config, or trust the checkpoint (--trust-checkpoint).')
             model = _config_of(weights)
         super().__init__(model, weights, device, scope='sr4ir_mm', show_progress=show_progress)
         self._onnx = None if graph is None else OnnxCascade(self.model, graph)
@@ -311,7 +318,7 @@ class CascadeInferencer(BaseInferencer):
 
 def _config_of(weights: str) -> Config:
     """The config that a checkpoint carries."""
-    checkpoint = CheckpointLoader.load_checkpoint(weights, map_location='cpu')
+    checkpoint = load_checkpoint(weights)
     text = checkpoint.get('message_hub', {}).get('runtime_info', {}).get('cfg') or checkpoint.get('meta', {}).get('cfg')
     if not text:
         raise ConfigError(f'The checkpoint {weights} carries no config; give one.')

@@ -119,6 +119,7 @@ class CheckpointHook(_CheckpointHook):
             raise ConfigError(f'The training cannot go on from {path}: it lacks '
                               f"{', '.join(missing)}. To begin a new training with its weights, set load_from instead.")
         state, meta = checkpoint['resume_state'], checkpoint['meta']
+        meta.pop('config', None)  # MMEngine would run it, to compare numbers of GPUs that MMEngine does not write
         batches = len(runner.train_dataloader)
         if isinstance(runner.train_loop, EpochBasedTrainLoop) and state['batches_per_epoch'] != batches:
             done = meta['iter'] - meta['epoch'] * state['batches_per_epoch']

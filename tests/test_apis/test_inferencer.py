@@ -1,15 +1,25 @@
 import json
+import os
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_from_local
 from PIL import Image
 from sr4ir_mm.apis import CascadeInferencer
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils import CheckpointError, ConfigError
 from sr4ir_mm.utils.images import ImageError
 
 from .conftest import config
+
+
+class Evil:
+    """What runs a command when it is unpickled."""
+
+    def __reduce__(self):
+        return os.system, ('touch executed', )
 
 
 def image(height=12, width=16, seed=0):
@@ -177,6 +187,25 @@ def test_mistakes_of_the_model(checkpoints, tmp_path):
         CascadeInferencer(config())
     with pytest.raises(ConfigError, match='does not fit the model of the config'):
         CascadeInferencer(config('classification'), checkpoints('segmentation'), device='cpu')
+
+
+def test_a_strangers_checkpoint_runs_no_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evil = tmp_path / 'evil.pth'
+    torch.save(dict(state_dict=Evil()), evil)
+    # MMEngine's own reader, as before anything of this project was used
+    CheckpointLoader.register_scheme('', load_from_local, force=True)
+    with pytest.raises(CheckpointError, match=r'asks for posix\.system'):
+        CascadeInferencer(config(), str(evil), device='cpu')
+    assert not (tmp_path / 'executed').exists()
+
+
+def test_the_config_in_a_checkpoint_is_code_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(meta=dict(cfg="open('executed', 'w')"), state_dict={}), tmp_path / 'evil.pth')
+    with pytest.raises(ConfigError, match='is code of its maker; name a config, or trust the checkpoint'):
+        CascadeInferencer(weights=str(tmp_path / 'evil.pth'))
+    assert not (tmp_path / 'executed').exists()
 
 
 def test_an_image_that_cannot_be_written_is_reported(inferencer, tmp_path, monkeypatch):

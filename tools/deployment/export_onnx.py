@@ -22,6 +22,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--part', choices=['restorer', 'cascade'], default='restorer', help='what to export; the whole cascade with a '
         'segmentor or classifier only; default: %(default)s')
+    parser.add_argument(
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
     parser.add_argument('--size', type=int, default=32, help='side of the image that is traced; default: %(default)s')
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators; default: %(default)s")
     parser.add_argument(
@@ -35,7 +37,8 @@ def main(argv=None) -> None:
     make_writable(Path(args.out).absolute().parent)
     from sr4ir_mm.apis import CascadeInferencer
     from sr4ir_mm.apis.export import export_onnx
-    inferencer = CascadeInferencer(args.config, args.checkpoint, 'cpu', cfg_options=args.cfg_options)
+    inferencer = CascadeInferencer(args.config, args.checkpoint, 'cpu', cfg_options=args.cfg_options,
+                                    trust_checkpoint=args.trust_checkpoint)
     difference = export_onnx(inferencer.model, args.out, args.part, dict(config=args.config), args.size, args.opset)
     if not difference <= TOLERANCE:
         Path(args.out).unlink()
