@@ -173,8 +173,9 @@ def voc_cfg(voc, tmp_path):
                 val_evaluator=evaluator,
                 test_evaluator=evaluator,
                 visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
-                custom_hooks=[dict(type='sr4ir_mm.NonFiniteLossHook')],
+                custom_hooks=[],
                 default_hooks=dict(
+                    runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook'),
                     logger=dict(type='LoggerHook', interval=1), checkpoint=dict(type='sr4ir_mm.CheckpointHook', interval=1)),
                 randomness=dict(seed=0),
                 log_level='WARNING')))

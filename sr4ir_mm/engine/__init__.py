@@ -2,7 +2,7 @@ from .checkpoint import AtomicBackend, CheckpointHook
 from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu
 from .ema import EMAHook
-from .hooks import NonFiniteLossHook, PanelHook, WholeCheckpointHook
+from .hooks import PanelHook, RuntimeInfoHook, WholeCheckpointHook
 from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
 from .optim_wrapper import CascadeOptimWrapper, CascadeOptimWrapperConstructor
 from .phase import Loss, Phase, build_phases, only_training
@@ -12,6 +12,6 @@ from .schedulers import CosineRestartLR, LinearRampLR
 __all__ = [
     'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend', 'CascadeDistributedDataParallel',
     'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook',
-    'LinearRampLR', 'Loss', 'NonFiniteLossHook', 'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook',
+    'LinearRampLR', 'Loss', 'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook', 'RuntimeInfoHook',
     'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'only_training'
 ]

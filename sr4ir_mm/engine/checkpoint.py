@@ -19,6 +19,7 @@ from sr4ir_mm.utils import CheckpointError, ConfigError
 from sr4ir_mm.utils.files import write_at_once
 from sr4ir_mm.utils.random_state import get_random_state, set_random_state
 
+from .hooks import RuntimeInfoHook
 from .utils import unwrap
 
 
@@ -83,6 +84,9 @@ class CheckpointHook(_CheckpointHook):
     # ---------- writing
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        for hook in runner.hooks:
+            if isinstance(hook, RuntimeInfoHook):
+                hook.read_losses(runner)  # the logs are saved too
         _check_finite(runner)
         # every process comes here, but only the main one reaches `before_save_checkpoint`
         self._saved = dict(

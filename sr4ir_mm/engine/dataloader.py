@@ -89,7 +89,7 @@ class ReproducibleDataLoader(DataLoader):
             batch_sampler=self.positions,
             num_workers=dataloader.num_workers,
             collate_fn=dataloader.collate_fn,
-            pin_memory=dataloader.pin_memory,
+            pin_memory=dataloader.pin_memory or torch.cuda.is_available(),
             timeout=dataloader.timeout,
             worker_init_fn=dataloader.worker_init_fn,
             multiprocessing_context=dataloader.multiprocessing_context,

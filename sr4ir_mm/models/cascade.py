@@ -14,7 +14,7 @@ from sr4ir_mm.utils import ConfigError, check_choice
 from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
-from .memory import checkpoint_activations, keep_float32
+from .efficiency import checkpoint_activations, keep_float32, share_attention_masks, use_channels_last
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -36,8 +36,10 @@ class Cascade(BaseModel):
         img_range: The value range that the restorer works in, 1 or 255; its input is multiplied, its output divided.
         restorer_with_cp: Whether the restorer keeps the activations between its blocks only and computes the others again
             in the backward: less memory, for one more forward.
-        channels_last: Whether the weights of convolutions, and so the feature maps, lie in memory channels last, which
-            is faster on CPUs and on GPUs with mixed precision; the numbers are the same but for rounding.
+        channels_last: Whether the feature maps lie in memory channels last, in parts without depthwise convolutions; the
+            numbers are the same but for rounding. None: on machines without a GPU, where it is known to be faster.
+        compile: For each part that ``torch.compile`` is to translate, its arguments, for example ``dict(restorer=dict())``;
+            of the recognizer it is the backbone.
         pixel: A loss (input, target) -> scalar for the loss term ``pixel``, or its config, for example
             ``dict(type='torch.nn.MSELoss')``. Default: the mean absolute difference.
         tdp: Config of the task-driven perceptual loss, needed for the loss term ``tdp``.
@@ -71,7 +73,8 @@ class Cascade(BaseModel):
                  degradation: Union[nn.Module, dict, None] = None,
                  img_range: float = 1.,
                  restorer_with_cp: bool = False,
-                 channels_last: bool = False,
+                 channels_last: Optional[bool] = None,
+                 compile: Optional[Dict[str, dict]] = None,
                  pixel: Union[nn.Module, dict, None] = None,
                  tdp: Optional[dict] = None,
                  noise_seed: int = 0,
@@ -91,8 +94,10 @@ class Cascade(BaseModel):
         restorer = self._take_init_cfg('restorer', restorer)
         self.restorer = _build(restorer, 'model.restorer')
         self._check_scale()
-        if restorer_with_cp and self.restorer is not None:
-            checkpoint_activations(self.restorer)
+        if self.restorer is not None:
+            share_attention_masks(self.restorer)
+            if restorer_with_cp:
+                checkpoint_activations(self.restorer)
 
         if isinstance(recognizer, dict):
             recognizer = self._take_init_cfg('recognizer', recognizer)
@@ -117,8 +122,12 @@ class Cascade(BaseModel):
         contrastive = dict(dict(type='sr4ir_mm.ContrastiveLoss'), **(contrastive or {}))
         self.contrastive = _build(contrastive if embedding is not None else None, 'model.contrastive')
 
-        if channels_last:
-            self.to(memory_format=torch.channels_last)
+        if channels_last or channels_last is None and not torch.cuda.is_available():
+            for part in self.parts.values():
+                use_channels_last(part)
+        for name, arguments in (compile or {}).items():
+            part = self.parts[check_choice(name, self.parts, 'a part in model.compile')]
+            (part.backbone if name == 'recognizer' else part).compile(**arguments)
 
         #: what `train_step` does; the training loop sets it
         self.phases: Optional[List[Phase]] = None

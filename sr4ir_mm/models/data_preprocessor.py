@@ -77,8 +77,9 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
     """
 
     def __init__(self, host: BaseDataPreprocessor, pad_mode: str, scale: int = 1) -> None:
-        super().__init__()
+        super().__init__(non_blocking=True)  # which changes something for pinned memory only
         self.host = copy.deepcopy(host)
+        self.host._non_blocking = True
         self.host._enable_normalize = False
         for flag in _CHANNEL_FLAGS:
             if hasattr(self.host, flag):

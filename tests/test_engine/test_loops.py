@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from mmengine.runner import Runner, load_checkpoint
@@ -93,11 +95,25 @@ def test_bfloat16_trains_and_keeps_losses_in_float32(voc_cfg):
     assert all(value > 0 for value in history(runner, 'loss_task_sr'))
 
 
-@pytest.mark.parametrize('learning_rate', [1e30])
-def test_a_loss_that_is_no_number_stops_the_training(voc_cfg, learning_rate):
-    voc_cfg.optim_wrapper.recognizer.optimizer.lr = learning_rate
-    with pytest.raises(FloatingPointError, match=r'loss_task_\w+ = (nan|inf).* in iteration \d, on the images .*\.jpg'):
+@pytest.mark.parametrize('defer', [False, True])
+def test_a_loss_that_is_no_number_stops_the_training(voc_cfg, defer):
+    voc_cfg.optim_wrapper.recognizer.optimizer.lr = 1e30
+    voc_cfg.default_hooks.update(runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook', defer=defer), logger=dict(interval=50))
+    with pytest.raises(FloatingPointError, match=r'loss_task_\w+ = (nan|inf).* in iteration 2, on the images .*\.jpg'):
         run(voc_cfg)
+
+
+def test_losses_that_are_read_together_are_logged_like_others(voc_cfg):
+    voc_cfg.default_hooks.update(logger=dict(interval=3), checkpoint=dict(by_epoch=False, interval=1))
+    histories = []
+    for defer in (False, True):
+        voc_cfg.default_hooks.runtime_info = dict(type='sr4ir_mm.RuntimeInfoHook', defer=defer)
+        runner = run(copy.deepcopy(voc_cfg))
+        histories.append({name: value.data[0].tolist() for name, value in runner.message_hub.log_scalars.items()
+                          if 'loss' in name})
+        saved = torch.load(f'{voc_cfg.work_dir}/iter_1.pth')['message_hub']['log_scalars']
+        assert len(saved['train/loss'].data[0]) == 1
+    assert histories[0] == histories[1] and len(histories[0]) == 6
 
 
 def test_loops_are_registered():

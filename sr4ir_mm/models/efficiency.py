@@ -1,6 +1,6 @@
-"""What a network does to fit: activation checkpointing and mixed precision."""
-from functools import wraps
-from typing import Any, Callable, Iterator, Tuple
+"""What makes a network fit, and fast: activation checkpointing, mixed precision, memory format, attention masks."""
+from functools import partial, wraps
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,48 @@ def _checkpointed(forward: Callable) -> Callable:
         return checkpoint(forward, *args, use_reentrant=False, **kwargs)
 
     return wrapper
+
+
+def use_channels_last(network: nn.Module) -> None:
+    """Let the weights of convolutions, and so the feature maps, lie in memory channels last.
+
+    A network with depthwise convolutions stays as it is: their backward takes several times as long so, on a CPU.
+    """
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    if not any(conv.groups == conv.in_channels > 1 for conv in convolutions):
+        network.to(memory_format=torch.channels_last)
+
+
+def share_attention_masks(network: nn.Module) -> None:
+    """Let the blocks of mmagic's SwinIR make the mask of shifted windows once for each size of image, on its device.
+
+    They make one in each call, on the CPU, for images that are not of the size the network was built for; those whose
+    windows are not shifted need none.
+    """
+    masks: Dict[tuple, Tensor] = {}
+    for block in network.modules():
+        if type(block).__module__.startswith('mmagic.') and hasattr(block, 'calculate_mask'):
+            block.calculate_mask = partial(_shared_mask, block, masks)
+            block.attn.register_forward_pre_hook(_without_empty_mask, with_kwargs=True)
+
+
+def _shared_mask(block: nn.Module, masks: Dict[tuple, Tensor], size: Tuple[int, int]) -> Tensor:
+    device = block.attn.qkv.weight.device
+    if block.shift_size == 0:
+        return torch.empty(0, device=device)
+    if torch.jit.is_tracing():  # there the size is no number
+        return type(block).calculate_mask(block, size)
+    key = *size, block.window_size, block.shift_size, device
+    if key not in masks:
+        if len(masks) >= 8:  # images of many sizes
+            masks.clear()
+        masks[key] = type(block).calculate_mask(block, size).to(device)
+    return masks[key]
+
+
+def _without_empty_mask(attention: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
+    mask: Optional[Tensor] = kwargs.get('mask')
+    return args, kwargs if mask is None or len(mask) else dict(kwargs, mask=None)
 
 
 def keep_float32(network: nn.Module) -> None:

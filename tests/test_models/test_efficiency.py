@@ -1,0 +1,123 @@
+import copy
+
+import pytest
+import torch
+from sr4ir_mm.models.efficiency import repeated_blocks, share_attention_masks
+from sr4ir_mm.registry import MODELS
+from sr4ir_mm.utils import ConfigError
+
+from tests.conftest import cascade_cfg, edsr, seg_batch
+
+SWINIR = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=4, depths=[2, 2], embed_dim=8,
+              num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffledirect', resi_connection='1conv')
+NAFNET = dict(type='mmagic.NAFNet', mid_channels=4, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1], middle_blk_num=2)
+
+
+@pytest.mark.parametrize('restorer, scale, blocks', [
+    (dict(edsr(), num_blocks=3), 4, ['ResidualBlockNoBN'] * 3 + ['PixelShufflePack'] * 2),
+    (SWINIR, 4, ['RSTB'] * 2),
+    (NAFNET, 1, None),
+])
+def test_checkpointed_activations_give_the_same_gradients(restorer, scale, blocks):
+    """Each block runs once more, in the backward; the gradients are those of the plain network."""
+    gradients, runs = [], []
+    for with_cp in (False, True):
+        torch.manual_seed(0)
+        model = MODELS.build(
+            cascade_cfg(scale=scale, restorer=restorer, degradation=None, recognizer=None, restorer_with_cp=with_cp,
+                        data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1), tdp=None))
+        network = model.restorer.train()
+        found = [type(block).__name__ for block in repeated_blocks(network)]
+        assert found == (blocks or found) and found
+        leaf = next(module for block in repeated_blocks(network) for module in block.modules() if not list(module.children()))
+        calls = []
+        leaf.register_forward_hook(lambda *args: calls.append(1))
+        model.restore(torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))).square().mean().backward()
+        gradients.append({name: parameter.grad for name, parameter in network.named_parameters()})
+        with torch.no_grad():
+            model.restore(torch.rand(1, 3, 8, 8))
+        runs.append(len(calls))
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        assert torch.equal(gradients[1][name], gradient) if gradient is not None else gradients[1][name] is None
+    assert runs[1] == runs[0] + runs[0] // 2
+
+
+def swinir_cascade(**kwargs):
+    return MODELS.build(cascade_cfg(restorer=dict(SWINIR, drop_path_rate=0.), **kwargs))
+
+
+def gradients_of_restoring(model, size=(12, 16)):
+    model.zero_grad()
+    sr = model.restore(torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0)))
+    sr.square().mean().backward()
+    return sr.detach(), [parameter.grad.clone() for parameter in model.restorer.parameters() if parameter.grad is not None]
+
+
+def test_shared_attention_masks_change_nothing_but_who_makes_them(monkeypatch):
+    """mmagic's own network against the same with shared masks, at sizes that it was not built for; and a copy of it."""
+    torch.manual_seed(0)
+    plain = MODELS.build(dict(SWINIR, _scope_='mmagic')).eval()  # without stochastic depth
+    shared = copy.deepcopy(plain)
+    share_attention_masks(shared)
+    block = type(shared.layers[0].residual_group.blocks[1])
+    calls, original = [], block.calculate_mask
+    monkeypatch.setattr(block, 'calculate_mask', lambda self, size: (calls.append(size), original(self, size))[1])
+    for size in (12, 16), (8, 8), (16, 12), (12, 16):
+        lr = torch.rand(1, 3, *size)
+        expected = plain(lr)
+        calls.clear()
+        assert torch.equal(shared(lr), expected)
+        assert len(calls) <= 1  # once for its first block whose windows are shifted
+    assert not calls
+    assert shared.state_dict().keys() == plain.state_dict().keys()
+    copied = copy.deepcopy(shared)
+    assert copied.layers[0].residual_group.blocks[1].calculate_mask.args[0] is copied.layers[0].residual_group.blocks[1]
+
+
+@pytest.mark.parametrize('change', [dict(channels_last=True), dict(compile=dict(restorer=dict(backend='eager')))])
+def test_the_fast_ways_agree_with_the_plain_one(change):
+    torch.manual_seed(0)
+    plain = swinir_cascade(channels_last=False)
+    fast = swinir_cascade(**change)
+    fast.load_state_dict(plain.state_dict())
+    for one, other in zip(*map(gradients_of_restoring, (plain, fast))):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+    assert copy.deepcopy(fast).state_dict().keys() == plain.state_dict().keys()
+
+
+def test_channels_last_leaves_depthwise_convolutions_alone():
+    kernels = {}
+    for groups in (1, 8):
+        model = MODELS.build(cascade_cfg(restorer=torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 8, 3, padding=1, groups=groups),
+            torch.nn.Conv2d(8, 48, 1), torch.nn.PixelShuffle(4)), channels_last=True))
+        kernels[groups] = model.restorer[0].weight.is_contiguous(memory_format=torch.channels_last)
+    assert kernels == {1: True, 8: False}
+
+
+def test_compiled_recognizer_and_a_part_that_is_not_there():
+    plain, fast = cascade_cfg(channels_last=False), cascade_cfg(compile=dict(recognizer=dict(backend='eager')))
+    torch.manual_seed(0)
+    plain = MODELS.build(plain).eval()
+    fast = MODELS.build(fast).eval()
+    fast.load_state_dict(plain.state_dict())
+    image = torch.rand(1, 3, 32, 32)
+    for one, other in zip(plain.recognizer.extract_feat(image), fast.recognizer.extract_feat(image)):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"a part in model\.compile is 'generator'"):
+        MODELS.build(cascade_cfg(compile=dict(generator=dict())))
+
+
+def test_losses_get_float32():
+    """In bfloat16, where a softmax would have three digits."""
+    model = MODELS.build(cascade_cfg())
+    seen = []
+    loss = model.recognizer.decode_head.loss_decode
+    original = loss.forward
+    loss.forward = lambda score, *args, **kwargs: (seen.append(score.dtype), original(score, *args, **kwargs))[1]
+    data = model.data_preprocessor(seg_batch(), True)
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model(**data, mode='loss')
+    assert seen == [torch.float32]
+    assert losses['decode.loss_ce'].dtype == torch.float32
