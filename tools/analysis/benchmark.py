@@ -1,207 +1,363 @@
-"""Measure a training iteration against the reference's: ``python tools/analysis/benchmark.py``.
+"""Measure this package against the reference's iteration: ``python tools/analysis/benchmark.py [iteration …]``.
 
 The reference iteration is the one of SR4IR's published code, with the same networks, weights and data: the second
 restoration builds a graph that is thrown away, the whole recognizer with its heads runs for the TDP loss, the three
 losses of the second phase are summed and go backward together, in float32 and without channels-last.
+
+Each variant is a process of its own, and they take turns: what disturbs the machine disturbs all. Times are medians, and
+ratios are medians of the ratios within a turn. Everything is written to the folder ``--out`` as CSV, Markdown and PNG.
 """
 import argparse
-import copy
 import csv
-import gc
+import json
 import multiprocessing
+import os
+import platform
 import statistics
-import time
+import subprocess
+import sys
 from pathlib import Path
-from typing import Dict, List
+from typing import Callable, Dict, List, Sequence
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
-from mmengine.structures import InstanceData, PixelData
+from benchmark_sides import ROOT, Case, Side
 
-from sr4ir_mm.engine import build_phases, only_training
-from sr4ir_mm.engine.record import peak_memory
-from sr4ir_mm.models.batch import Batch, blend, copy_sample
-from sr4ir_mm.registry import MODELS
+from sr4ir_mm.utils.files import write_at_once
 
-ROOT = Path(__file__).parents[2]
-#: config, side of the images, batch
-CASES = dict(
-    edsr_resnet18=('sr4ir/resnet18_edsr_x4_cub.py', 224, 4),
-    swinir_resnet18=('sr4ir/resnet18_swinir_x4_cub.py', 224, 1),
-    edsr_deeplabv3=('sr4ir/deeplabv3_edsr_x4_voc.py', 256, 2),
-    swinir_deeplabv3=('sr4ir/deeplabv3_swinir_x4_voc.py', 192, 1),
-    edsr_faster_rcnn=('sr4ir/faster-rcnn_edsr_x4_voc.py', 256, 1),
-    swinir_faster_rcnn=('sr4ir/faster-rcnn_swinir_x4_voc.py', 192, 1))
-VARIANTS = ('reference', 'float32', 'bfloat16')
-
-
-def without_weights(node):
-    """A config without what would be downloaded."""
-    if isinstance(node, dict):
-        return type(node)({key: without_weights(value) for key, value in node.items()
-                           if key != 'init_cfg' or 'Pretrained' not in str(value)})
-    return type(node)(map(without_weights, node)) if isinstance(node, (list, tuple)) else node
+VOC_DETECTION = 'sr4ir/faster-rcnn_{}_x4_voc.py'
+CASES = {
+    'EDSR + ResNet-18': Case('sr4ir/resnet18_edsr_x4_cub.py', 224, 4),
+    'SwinIR-M + ResNet-18': Case('sr4ir/resnet18_swinir_x4_cub.py', 224, 1),
+    'EDSR + DeepLabV3-MobileNetV3': Case('sr4ir/deeplabv3_edsr_x4_voc.py', 256, 2),
+    'SwinIR-M + DeepLabV3-MobileNetV3': Case('sr4ir/deeplabv3_swinir_x4_voc.py', 192, 1),
+    'EDSR + Faster R-CNN-MobileNetV3-FPN': Case(VOC_DETECTION.format('edsr'), 256, 1),
+    'SwinIR-M + Faster R-CNN-MobileNetV3-FPN': Case(VOC_DETECTION.format('swinir'), 192, 1),
+}
+VARIANTS = {
+    'reference': dict(variant='reference'),
+    'float32': dict(variant='float32'),
+    'bfloat16': dict(variant='bfloat16'),
+}
+#: one key of ours against the same without it
+OPTIONS = {
+    'channels_last=False': dict(variant='bfloat16', channels_last=False),
+    'plain attention masks': dict(variant='bfloat16', plain_masks=True),
+    'restorer_with_cp=True': dict(variant='bfloat16', restorer_with_cp=True),
+    'compile=dict(restorer=…, recognizer=…)': dict(
+        variant='bfloat16', compile=dict(restorer=dict(), recognizer=dict())),
+}
 
 
-def make_batch(host: str, side: int, batch: int) -> dict:
-    """What a dataloader of the host library would collate, of noise."""
-    rng = np.random.RandomState(0)
-    info = dict(img_path='', img_shape=(side, side), ori_shape=(side, side), scale_factor=(1., 1.))
-    samples = []
-    for index in range(batch):
-        if host == 'mmseg':
-            from mmseg.structures import SegDataSample
-            sample = SegDataSample(metainfo=info)
-            sample.gt_sem_seg = PixelData(data=torch.from_numpy(rng.randint(0, 21, (1, side, side))))
-        elif host == 'mmdet':
-            from mmdet.structures import DetDataSample
-            sample = DetDataSample(metainfo=info)
-            corners = torch.tensor([[0.1, 0.1, 0.5, 0.6], [0.3, 0.4, 0.9, 0.9]]) * side
-            sample.gt_instances = InstanceData(bboxes=corners, labels=torch.tensor([1, 2]))
-            sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
-        else:
-            from mmpretrain.structures import DataSample
-            sample = DataSample(metainfo=info)
-            sample.gt_label = torch.tensor([index])
-        samples.append(sample)
-    return dict(
-        inputs=[torch.from_numpy(rng.randint(0, 256, (3, side, side), dtype=np.uint8)) for _ in range(batch)],
-        data_samples=samples,
-        cqmix_grid=[torch.from_numpy(rng.randint(0, 2, (8, 8)).astype(np.float32)) for _ in range(batch)])
+class Worker:
+    """A side in a process of its own, which does what it is asked for."""
+
+    def __init__(self, case: Case, threads: int = 0, **arguments) -> None:
+        context = multiprocessing.get_context('spawn')
+        self._connection, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other, case, threads, arguments), daemon=True)
+        self._process.start()
+        other.close()  # so that the end of the process is noticed here
+
+    def ask(self, method: str):
+        """Call a method of the side."""
+        try:
+            self._connection.send(method)
+            return self._connection.recv()
+        except (EOFError, BrokenPipeError):
+            raise SystemExit('error: a process of the benchmark has ended; its message is above.') from None
+
+    def stop(self) -> None:
+        self._connection.close()
+        self._process.join()
 
 
-class Side:
-    """One variant of one case: its networks, its optimizers, its iteration.
-
-    Args:
-        case: A key of ``CASES``.
-        variant: ``reference``, or the precision in which the iteration of this package runs.
-    """
-
-    def __init__(self, case: str, variant: str) -> None:
-        path, side, batch = CASES[case]
-        cfg = without_weights(Config.fromfile(ROOT / 'configs' / path))
-        init_default_scope(cfg.default_scope)
-        cfg.model.channels_last = variant != 'reference'
-        torch.manual_seed(0)
-        self.model = MODELS.build(cfg.model).train()
-        self.phases = build_phases(cfg.train_cfg.phases, self.model.terms, list(self.model.trainable_parts))
-        self.model.phases = self.phases
-        optim_wrapper = copy.deepcopy(cfg.optim_wrapper)
-        optim_wrapper.amp = 'bfloat16' if variant == 'bfloat16' else None
-        self.optim_wrapper = build_optim_wrapper(self.model, optim_wrapper)
-        self.batch = make_batch(self.model.host, side, batch)
-        self.iteration = self._reference if variant == 'reference' else self._ours
-        self.clock: Dict[str, float] = {}
-        if variant == 'reference':
-            self._features: List = []
-            source = self.model.recognizer.neck if getattr(self.model.recognizer, 'with_neck', False) \
-                and self.model.host == 'mmdet' else self.model.recognizer.backbone
-            source.register_forward_hook(lambda module, args, output: self._features.append(output))
-
-    def _ours(self) -> None:
-        self.model.train_step(self._copy_batch(), self.optim_wrapper)
-
-    def _copy_batch(self) -> dict:
-        return dict(self.batch, data_samples=[copy_sample(sample) for sample in self.batch['data_samples']])
-
-    def _whole_recognizer(self, image, batch):
-        """The features of the TDP loss as the reference gets them: all heads run along."""
-        self._features.clear()
-        image, samples = self.model.recognizer_view(image, batch)
-        self.model.recognizer.predict(image, [copy_sample(sample) for sample in samples])
-        return self.model.tdp.select(self._features[0])
-
-    def _reference(self) -> None:
-        model, wrapper = self.model, self.optim_wrapper
-        data = model.data_preprocessor(self._copy_batch(), True)
-        batch = Batch(model, data_samples=data['data_samples'], **data['inputs'])
-        hr, lr = batch.hr, batch.lr
-        restore, recognize = self.phases
-        with only_training(model.parts, restore.update):
-            sr = model.restore(lr, hr)
-            loss = F.l1_loss(sr, hr)
-            with torch.no_grad():
-                hr_features = self._whole_recognizer(hr, batch)
-            loss = loss + model.tdp(self._whole_recognizer(sr, batch), hr_features)
-            wrapper['restorer'].zero_grad()
-            loss.backward()
-            wrapper['restorer'].step()
-        graph = model.restore(lr, hr)  # with a graph that nobody needs
-        sr = graph.detach()
-        images = (sr, hr, blend(sr, hr, batch.cqmix_grid))
-        loss = sum(loss.weight * model._task_loss(image, batch) for loss, image in zip(recognize.losses, images))
-        wrapper['recognizer'].zero_grad()
-        loss.backward()
-        wrapper['recognizer'].step()
-        del graph
-
-    def seconds(self) -> float:
-        start = time.perf_counter()
-        self.iteration()
-        return time.perf_counter() - start
+def _serve(connection, case: Case, threads: int, arguments: dict) -> None:
+    if threads:
+        torch.set_num_threads(threads)
+    plain_masks = arguments.pop('plain_masks', False)
+    side = Side(case, **arguments)
+    if plain_masks:
+        from benchmark_sides import plain_attention_masks
+        plain_attention_masks(side.model.restorer)
+    side.iteration()
+    while True:
+        try:
+            method = connection.recv()
+        except EOFError:
+            return
+        connection.send(getattr(side, method)())
 
 
-def measure_time(case: str, repeats: int) -> Dict[str, List[float]]:
-    """Seconds of each variant, one iteration of each after the other, so that what disturbs one disturbs all."""
-    sides = {variant: Side(case, variant) for variant in VARIANTS}
-    for side in sides.values():
-        side.iteration()
-    return {variant: times for variant, times in zip(
-        sides, zip(*[[side.seconds() for side in sides.values()] for _ in range(repeats)]))}
+def in_turns(workers: Dict[str, Worker], method: str, repeats: int) -> Dict[str, List[float]]:
+    """What each worker says, one after the other, so many times behind a first one that is forgotten."""
+    rounds = [[worker.ask(method) for worker in workers.values()] for _ in range(repeats + 1)][1:]
+    return dict(zip(workers, map(list, zip(*rounds))))
 
 
-def _peak(case: str, variant: str, queue) -> None:
-    side = Side(case, variant)
-    for _ in range(2):
-        side.iteration()
-    queue.put(peak_memory()[0])
+def ratio(first: Sequence[float], second: Sequence[float]) -> float:
+    return round(statistics.median(a / b for a, b in zip(first, second)), 2)
 
 
-def measure_memory(case: str, variant: str) -> float:
-    """Peak memory in MiB of a process of its own."""
+def write(rows: List[dict], out: Path, name: str) -> None:
+    """As CSV and Markdown."""
+    with open(out / f'{name}.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    lines = ['| ' + ' | '.join(rows[0]) + ' |', '|' + '---|' * len(rows[0])]
+    lines += ['| ' + ' | '.join(map(str, row.values())) + ' |' for row in rows]
+    (out / f'{name}.md').write_text('\n'.join(lines) + '\n')
+
+
+def figure(size, out: Path, name: str, draw: Callable) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    picture = Figure(figsize=size, layout='constrained')
+    FigureCanvasAgg(picture)
+    draw(picture)
+    for axes in picture.axes:
+        axes.spines[['top', 'right']].set_visible(False)
+    picture.savefig(out / f'{name}.png', dpi=150)
+
+
+# ---------- the measurements
+
+
+def iteration(args: argparse.Namespace) -> None:
+    """Time and memory of an iteration, where its time goes, and inference, for each case."""
+    rows, parts, inference = [], [], []
+    for name in args.cases:
+        case = CASES[name]
+        workers = {variant: Worker(case, **arguments) for variant, arguments in VARIANTS.items()}
+        times = in_turns(workers, 'seconds', args.repeats)
+        memory = {variant: worker.ask('peak') for variant, worker in workers.items()}
+        for variant in workers:
+            rows.append({
+                'networks': name, 'side': case.side, 'batch': case.batch, 'variant': variant,
+                'seconds per image': round(statistics.median(times[variant]) / case.batch, 3),
+                'peak memory (MiB)': round(memory[variant]),
+                'time: reference / this': ratio(times['reference'], times[variant]),
+                'memory: reference / this': round(memory['reference'] / memory[variant], 2)})
+            print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
+        for variant in ('float32', 'bfloat16'):
+            seconds = [workers[variant].ask('breakdown') for _ in range(3)]
+            total = sum(sum(each.values()) for each in seconds)
+            parts.append({'networks': name, 'variant': variant, **{
+                part: f'{sum(each.get(part, 0.) for each in seconds) / total:.0%}'
+                for part in ('restorer', 'recognizer', 'loss', 'optimizer', 'data', 'rest')}})
+        times = in_turns(workers, 'inference_seconds', args.repeats)
+        for variant in workers:
+            inference.append({
+                'networks': name, 'side of sr': case.side, 'batch': case.batch, 'variant': variant,
+                'seconds per batch': round(statistics.median(times[variant]), 3),
+                'images per second': round(case.batch / statistics.median(times[variant]), 2),
+                'time: reference / this': ratio(times['reference'], times[variant])})
+        for worker in workers.values():
+            worker.stop()
+        write(rows, args.out, 'iteration')
+        write(parts, args.out, 'parts')
+        write(inference, args.out, 'inference')
+
+    def draw(picture) -> None:
+        for axes, key in zip(picture.subplots(1, 2, sharey=True), ('time', 'memory')):
+            for index, name in enumerate(args.cases):
+                for row in rows:
+                    if row['networks'] == name and row['variant'] != 'reference':
+                        low = row['variant'] == 'bfloat16'
+                        axes.barh(index + (0.2 if low else -0.2), row[f'{key}: reference / this'], 0.38,
+                                  color='tab:orange' if low else 'tab:blue', label='' if index else row['variant'])
+            axes.axvline(1, color='black', linewidth=0.8)
+            axes.set_xlabel(f'{key}, reference ÷ this package')
+        axes = picture.axes[0]
+        axes.set_yticks(range(len(args.cases)), args.cases)
+        axes.invert_yaxis()
+        axes.legend(frameon=False)
+
+    figure((9, 0.7 + 0.55 * len(args.cases)), args.out, 'iteration', draw)
+
+
+def options(args: argparse.Namespace) -> None:
+    """What each key changes, in bfloat16."""
+    rows = []
+    for name in args.cases:
+        variants = {'as it is': dict(variant='bfloat16'), **OPTIONS}
+        if 'SwinIR' not in name:
+            variants.pop('plain attention masks')
+        workers = {key: Worker(CASES[name], **arguments) for key, arguments in variants.items()}
+        times = in_turns(workers, 'seconds', args.repeats)
+        memory = {key: worker.ask('peak') for key, worker in workers.items()}
+        for key, worker in workers.items():
+            worker.stop()
+            rows.append({
+                'networks': name, 'change': key, 'seconds per iteration': round(statistics.median(times[key]), 3),
+                'peak memory (MiB)': round(memory[key]), 'time: as it is / changed': ratio(times['as it is'], times[key])})
+            print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
+        write(rows, args.out, 'options')
+
+
+def growth(args: argparse.Namespace) -> None:
+    """How time and memory of an iteration grow with images, batch, scale and processes."""
+    base = CASES['EDSR + ResNet-18']
+    eight = Case('sr4ir/resnet18_edsr_x8_cub.py', 224, 2)
+    cases = {
+        'image area (224² pixels), batch 1': [(side**2 / 224**2, base._replace(side=side, batch=1))
+                                              for side in (112, 160, 224, 320)],
+        'batch, 224×224': [(batch, base._replace(batch=batch)) for batch in (1, 2, 4, 8)],
+        'scale, 224×224, batch 2': [(4, base._replace(batch=2)), (8, eight)]}
+    rows = []
+    for axis, points in cases.items():
+        workers = {x: Worker(case, variant='float32') for x, case in points}
+        times = in_turns(workers, 'seconds', args.repeats)
+        for x, worker in workers.items():
+            total, there = worker.ask('live_bytes')
+            worker.stop()
+            rows.append({'axis': axis, 'x': round(x, 2), 'seconds per iteration': round(statistics.median(times[x]), 3),
+                         'tensors (MiB)': round((total - there) / 2**20)})
+            print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
+    one, two = (_parallel(number, args.repeats) for number in (1, 2))
+    for number, seconds in ((1, one), (2, two)):
+        rows.append({'axis': 'processes of one thread (gloo), batch 1 each, 160×160', 'x': number,
+                     'seconds per iteration': round(seconds, 3), 'tensors (MiB)': ''})
+        print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
+    write(rows, args.out, 'growth')
+
+    def draw(picture) -> None:
+        names = list(dict.fromkeys(row['axis'] for row in rows))
+        for axes, name in zip(picture.subplots(2, 2).flat, names):
+            points = [row for row in rows if row['axis'] == name]
+            x = [row['x'] for row in points]
+            axes.plot(x, [row['seconds per iteration'] for row in points], 'o-', color='tab:blue')
+            axes.set(xlabel=name, ylim=(0, None), xlim=(0, None))
+            axes.set_ylabel('seconds per iteration', color='tab:blue')
+            if points[0]['tensors (MiB)'] != '':
+                other = axes.twinx()
+                other.plot(x, [row['tensors (MiB)'] for row in points], 's--', color='tab:orange')
+                other.set(ylim=(0, None))
+                other.set_ylabel('tensors (MiB)', color='tab:orange')
+
+    figure((9, 6), args.out, 'growth', draw)
+
+
+def _parallel(number: int, repeats: int) -> float:
+    """Seconds of an iteration of so many processes, each with a batch of its own."""
     context = multiprocessing.get_context('spawn')
     queue = context.SimpleQueue()
-    process = context.Process(target=_peak, args=(case, variant, queue))
-    process.start()
-    value = queue.get()
-    process.join()
-    return value
+    processes = [context.Process(target=_train_in_parallel, args=(rank, number, repeats, queue)) for rank in range(number)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        if process.exitcode:
+            raise SystemExit('error: a process of the benchmark has ended; its message is above.')
+    return queue.get()
+
+
+def _train_in_parallel(rank: int, number: int, repeats: int, queue) -> None:
+    from sr4ir_mm.engine import CascadeDistributedDataParallel
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT='29533')
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group('gloo', rank=rank, world_size=number)
+    side = Side(CASES['EDSR + ResNet-18']._replace(side=160, batch=1), 'float32')
+    wrapped = CascadeDistributedDataParallel(side.model)
+    side.iteration = lambda: wrapped.train_step(side._copy_batch(), side.optim_wrapper)
+    times = [side.seconds() for _ in range(repeats + 1)][1:]
+    if rank == 0:
+        queue.put(statistics.median(times))
+    torch.distributed.barrier()
+
+
+def cards(args: argparse.Namespace) -> None:
+    """Which batch of a recipe's crop fits which card: computed from what the tensors of an iteration take on a CPU."""
+    crops = {'EDSR + ResNet-18': 224, 'SwinIR-M + ResNet-18': 224, 'EDSR + DeepLabV3-MobileNetV3': 480,
+             'SwinIR-M + DeepLabV3-MobileNetV3': 480}
+    rows = []
+    for name, crop in crops.items():
+        for variant in ('float32', 'bfloat16'):
+            # batch norm behind a global pool needs two images
+            worker = Worker(CASES[name]._replace(side=128, batch=2), variant=variant)
+            total, there = worker.ask('live_bytes')
+            worker.stop()
+            each = (total - there) / 2 * (crop / 128)**2
+            row = {'networks': name, 'crop': crop, 'variant': variant, 'weights and optimizers (MiB)': round(there / 2**20),
+                   'each image (MiB)': round(each / 2**20)}
+            for card in (8, 16, 24, 48, 80):
+                # the CUDA context, libraries' workspaces and what the allocator cannot use
+                free = card * 2**30 * 0.9 - 2**30 - there
+                row[f'batch on {card} GB'] = int(free // each)
+            rows.append(row)
+            print(json.dumps(row, ensure_ascii=False), flush=True)
+    write(rows, args.out, 'cards')
+
+
+IMPORTS = 'import torch, mmcv.ops, mmengine.runner, mmseg.datasets, mmseg.models, mmseg.evaluation, mmagic.models'
+
+
+def startup(args: argparse.Namespace) -> None:
+    """From the start of the process to the end of the first iteration of the demo, against importing the libraries."""
+    config = ROOT / 'configs/demo/sr4ir_fpn_edsr_x4_demo.py'
+    commands = dict(
+        imports=[sys.executable, '-W', 'ignore', '-c', IMPORTS],
+        first=[sys.executable, '-W', 'ignore', __file__, '_first_iteration', '--config', str(config)])
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]))
+    times: Dict[str, List[float]] = {name: [] for name in commands}
+    for _ in range(args.repeats + 1):
+        for name, command in commands.items():
+            start = os.times().elapsed
+            subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+            times[name].append(os.times().elapsed - start)
+    rows = [{'what': what, 'seconds': round(statistics.median(times[key][1:]), 2),
+             'ratio': ratio(times[key][1:], times['imports'][1:])}
+            for key, what in dict(imports=f'`{IMPORTS}`', first='tools/train.py of the demo, to its first iteration').items()]
+    print(json.dumps(rows, ensure_ascii=False), flush=True)
+    write(rows, args.out, 'startup')
+
+
+def _first_iteration(args: argparse.Namespace) -> None:
+    from mmengine.hooks import Hook
+    sys.path.insert(0, str(ROOT / 'tools'))
+    import train
+
+    def stop(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        os._exit(0)
+
+    Hook.after_train_iter = stop  # of the first hook that does not have its own
+    train.main([args.config, '--work-dir', str(args.out / 'startup')])
+
+
+MEASUREMENTS = dict(iteration=iteration, options=options, growth=growth, cards=cards, startup=startup)
+
+
+def machine() -> str:
+    """What it was measured on."""
+    try:
+        text = Path('/proc/cpuinfo').read_text()
+        name = text.split('model name\t: ')[1].splitlines()[0]
+        bf16 = ', AMX' * ('amx_bf16' in text) or ', AVX-512 bf16' * ('avx512_bf16' in text)
+    except (OSError, IndexError):
+        name, bf16 = platform.processor(), ''
+    gpu = f', {torch.cuda.get_device_name()}' if torch.cuda.is_available() else ', no GPU'
+    return f'{name}{bf16}, {torch.get_num_threads()} threads{gpu}; torch {torch.__version__}, Python ' \
+           f'{platform.python_version()}'
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--cases', nargs='+', choices=list(CASES), default=list(CASES), metavar='CASE')
-    parser.add_argument('--repeats', type=int, default=5, help='iterations that are measured')
+    parser.add_argument(
+        'what', nargs='*', metavar='MEASUREMENT', help=f'default: all of them: {", ".join(MEASUREMENTS)}')
+    parser.add_argument('--cases', nargs='+', choices=list(CASES), default=list(CASES), metavar='NETWORKS')
+    parser.add_argument('--repeats', type=int, default=5, help='iterations that are measured; default: %(default)s')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='folder of the results')
+    parser.add_argument('--config', help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for case in args.cases:
-        times = measure_time(case, args.repeats)
-        memory = {variant: measure_memory(case, variant) for variant in VARIANTS}
-        for variant in VARIANTS:
-            pairs = [reference / own for reference, own in zip(times['reference'], times[variant])]
-            rows.append(dict(
-                case=case, variant=variant, side=CASES[case][1], batch=CASES[case][2],
-                seconds_per_image=round(statistics.median(times[variant]) / CASES[case][2], 4),
-                peak_memory=round(memory[variant]),
-                time_ratio=round(statistics.median(pairs), 2),
-                memory_ratio=round(memory['reference'] / memory[variant], 2)))
-            print(rows[-1], flush=True)
-        gc.collect()
-    with open(args.out / 'benchmark.csv', 'w', newline='') as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    header = ' | '.join(rows[0])
-    lines = [f'| {header} |', '|' + '---|' * len(rows[0])]
-    lines += ['| ' + ' | '.join(map(str, row.values())) + ' |' for row in rows]
-    (args.out / 'benchmark.md').write_text('\n'.join(lines) + '\n')
+    if args.what == ['_first_iteration']:
+        return _first_iteration(args)
+    for name in args.what or MEASUREMENTS:
+        if name not in MEASUREMENTS:
+            parser.error(f'{name} is no measurement; allowed: {", ".join(MEASUREMENTS)}')
+    write_at_once(args.out / 'machine.txt', f'{machine()}\n'.encode())
+    for name in args.what or MEASUREMENTS:
+        MEASUREMENTS[name](args)
 
 
 if __name__ == '__main__':
