@@ -1,3 +1,3 @@
-from .transforms import CQMix, DegradeToLR, LoadImageFromFile, PackImages, SetOriShape
+from .transforms import Cached, CQMix, DegradeToLR, LoadImageFromFile, PackImages, SetOriShape
 
-__all__ = ['CQMix', 'DegradeToLR', 'LoadImageFromFile', 'PackImages', 'SetOriShape']
+__all__ = ['Cached', 'CQMix', 'DegradeToLR', 'LoadImageFromFile', 'PackImages', 'SetOriShape']

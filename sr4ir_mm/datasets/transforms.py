@@ -1,7 +1,7 @@
 import copy
 import zlib
 from contextlib import nullcontext
-from typing import Optional, Sequence, Union
+from typing import Dict, Optional, Sequence, Union
 
 import cv2
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 from mmcv.image import imresize
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
+from mmengine.dataset import Compose
 from mmengine.structures import BaseDataElement
 
 from sr4ir_mm.registry import TRANSFORMS
@@ -117,6 +118,36 @@ class LoadImageFromFile(_LoadImageFromFile):
         except Exception as error:
             raise ValueError(f"The image {results['img_path']} cannot be read or decoded: "
                              f'{str(error).strip() or type(error).__name__}') from error
+
+
+@TRANSFORMS.register_module()
+class Cached(BaseTransform):
+    """Do transforms once for each sample and keep in memory what they make of it, for small data sets.
+
+    Stands at the begin of a pipeline around what is not random, for example ``dict(type='sr4ir_mm.Cached',
+    transforms=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')])``. Each worker of a dataloader keeps what
+    it has loaded, so give it ``persistent_workers=True``.
+
+    Args:
+        transforms: What is done once; nothing random.
+        max_gb: What a worker keeps at most, in GiB of arrays; samples beyond that are loaded each time.
+    """
+
+    def __init__(self, transforms: Sequence[dict], max_gb: float = 1.) -> None:
+        self.transforms = Compose(transforms)
+        self._left = max_gb * 2**30
+        self._kept: Dict[int, dict] = {}
+
+    def transform(self, results: dict) -> Optional[dict]:
+        index = results['sample_idx']
+        if index not in self._kept:
+            results = self.transforms(results)
+            size = sum(value.nbytes for value in (results or {}).values() if isinstance(value, np.ndarray))
+            if results is None or size > self._left:
+                return results
+            self._left -= size
+            self._kept[index] = results
+        return copy.deepcopy(self._kept[index])  # what comes behind may write into it
 
 
 @TRANSFORMS.register_module()

@@ -1,11 +1,13 @@
 import random
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
-from sr4ir_mm.datasets import CQMix, DegradeToLR, LoadImageFromFile, SetOriShape
+from sr4ir_mm.datasets import Cached, CQMix, DegradeToLR, LoadImageFromFile, SetOriShape
 from sr4ir_mm.utils import ConfigError
 from tests.conftest import ROOT
 
@@ -54,6 +56,27 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path, content):
 def test_a_missing_image_is_named(tmp_path):
     with pytest.raises(ValueError, match='nothing.jpg'):
         LoadImageFromFile()(dict(img_path=str(tmp_path / 'nothing.jpg')))
+
+
+def test_cached_transforms_run_once_for_each_sample(tmp_path):
+    paths = []
+    for index in range(3):
+        paths.append(str(tmp_path / f'{index}.png'))
+        cv2.imwrite(paths[-1], np.full((8, 8, 3), index, np.uint8))
+    # one image has 192 bytes: two are kept, the third is loaded each time
+    cached = Cached([dict(type='sr4ir_mm.LoadImageFromFile')], max_gb=400 / 2**30)
+    for path, index in [(path, index) for index, path in enumerate(paths)] * 2:
+        results = cached(dict(img_path=path, sample_idx=index))
+        assert (results['img'] == index).all() and results['img_shape'] == (8, 8)
+        results['img'][:] = 99  # as an augmentation does
+        results['flip'] = True
+    for path in paths:
+        Path(path).unlink()
+    for index, path in enumerate(paths[:2]):
+        results = cached(dict(img_path=path, sample_idx=index))
+        assert (results['img'] == index).all() and 'flip' not in results
+    with pytest.raises(ValueError, match='2.png cannot be read'):
+        cached(dict(img_path=paths[2], sample_idx=2))
 
 
 def test_set_ori_shape():
