@@ -95,7 +95,9 @@ digest = digest.hexdigest()
 with open(requirements) as f:
     for line in f:
         line = line.split('#')[0].strip()
-        if line and not (r := Requirement(line)).specifier.contains(version(r.name), prereleases=True):
+        if not line or (r := Requirement(line)).marker and not r.marker.evaluate():
+            continue
+        if not r.specifier.contains(version(r.name), prereleases=True):
             sys.exit(f'{r} is wanted, {version(r.name)} is installed')
 if action == 'write':
     with open(stamp, 'w') as f:

@@ -122,15 +122,18 @@ class Cascade(BaseModel):
         contrastive = dict(dict(type='sr4ir_mm.ContrastiveLoss'), **(contrastive or {}))
         self.contrastive = _build(contrastive if embedding is not None else None, 'model.contrastive')
 
-        if channels_last or channels_last is None and not torch.cuda.is_available():
-            for part in self.parts.values():
-                use_channels_last(part)
+        self._channels_last = not torch.cuda.is_available() if channels_last is None else channels_last
+        self._set_memory_format()
         for name, arguments in (compile or {}).items():
             part = self.parts[check_choice(name, self.parts, 'a part in model.compile')]
             (part.backbone if name == 'recognizer' else part).compile(**arguments)
 
         #: what `train_step` does; the training loop sets it
         self.phases: Optional[List[Phase]] = None
+
+    def _set_memory_format(self) -> None:
+        for part in self.parts.values() if self._channels_last else ():
+            use_channels_last(part)
 
     def _check_scale(self) -> None:
         """Compare the scale with what degradation and restorer do, on an empty image."""
@@ -183,6 +186,7 @@ class Cascade(BaseModel):
 
     def init_weights(self) -> None:
         """Initialize each part by its own ``init_cfg``, then the whole by that of the cascade."""
+        self.to(memory_format=torch.contiguous_format)  # or a seed would give other weights, in another order
         for name, init_cfg in self.init_cfgs.items():
             if _is_pretrained(init_cfg):
                 self._load_part(name)
@@ -194,6 +198,7 @@ class Cascade(BaseModel):
             if not getattr(part, '_is_init', False):
                 check_nested(part, f'model.{name}')
         super().init_weights()
+        self._set_memory_format()
 
     def load_pretrained(self) -> None:
         """Fill each part, wholly, from the checkpoint that its ``init_cfg`` names: to test what was trained apart.

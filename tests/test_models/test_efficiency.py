@@ -86,6 +86,17 @@ def test_the_fast_ways_agree_with_the_plain_one(change):
     assert copy.deepcopy(fast).state_dict().keys() == plain.state_dict().keys()
 
 
+def test_channels_last_draws_the_same_weights():
+    weights = []
+    for channels_last in (False, True):
+        torch.manual_seed(0)
+        model = MODELS.build(cascade_cfg(channels_last=channels_last))
+        model.init_weights()
+        weights.append(model.state_dict())
+        assert model.restorer.conv_first.weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert all(torch.equal(weights[1][name], tensor) for name, tensor in weights[0].items())
+
+
 def test_channels_last_leaves_depthwise_convolutions_alone():
     kernels = {}
     for groups in (1, 8):
