@@ -41,8 +41,9 @@ class PanelDrawer:
     """Draw samples that a cascade has predicted for.
 
     A row is LR | SR | HR | prediction on each | ground truth | TDP distance, as far as the sample has them. The
-    prediction on LR is made on the image that bilinear upsampling makes of it, as in the L→T baseline. A TDP distance is the map
-    whose mean the TDP loss is, brighter where the recognizer's features differ more; both of a row have one scale.
+    prediction on LR is made on the image that bilinear upsampling makes of it, as in the L→T baseline. A TDP distance
+    is the map whose mean the TDP loss is, brighter where the recognizer's features differ more; both of a row have one
+    scale.
 
     Args:
         cascade: The model.

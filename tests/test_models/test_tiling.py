@@ -41,8 +41,8 @@ def swinir():
     """One group of two layers, the second with shifted windows; what it adds to the image is made large."""
     torch.manual_seed(0)
     net = MODELS.build(
-        dict(_scope_='mmagic', type='SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=8, depths=[2], embed_dim=8,
-             num_heads=[2], mlp_ratio=2, upsampler='pixelshuffle', resi_connection='1conv')).eval()
+        dict(_scope_='mmagic', type='SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=8, depths=[2],
+             embed_dim=8, num_heads=[2], mlp_ratio=2, upsampler='pixelshuffle', resi_connection='1conv')).eval()
     for name, weight in net.named_parameters():
         if weight.ndim > 1:
             weight.data *= 5

@@ -2,6 +2,8 @@
 # = 0.5.
 _base_ = 'denoise_cls.py'
 train_cfg = dict(
-    max_iters=60000, val_interval=6000, phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.5))])
+    max_iters=60000,
+    val_interval=6000,
+    phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.5))])
 optim_wrapper = dict(restorer=dict(optimizer=dict(lr=1e-3)))
 param_scheduler = dict(restorer=[dict(type='StepLR', step_size=12000, gamma=0.2, by_epoch=False)])
