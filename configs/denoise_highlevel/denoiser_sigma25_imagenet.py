@@ -3,4 +3,4 @@ _base_ = [
     '../_base_/iter_runtime.py'
 ]
 model = dict(
-    _base_.restoration, type='sr4ir_mm.CascadeClassifier', data_preprocessor=dict(type='ClsDataPreprocessor'))
+    _base_.restoration, type='sr4ir_mm.CascadeRestorer')

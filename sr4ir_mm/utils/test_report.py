@@ -61,12 +61,17 @@ def test_table(metrics: Dict[str, object], each: Dict[str, Dict[str, float]]) ->
     task = [(name, '') for name in metrics if name.split('/')[-1] not in _RESTORATION]
     restoration = [(name, _RESTORATION[name.split('/')[-1]]) for name in metrics if name.split('/')[-1] in _RESTORATION]
     text = _table(['metric', 'value', ''],
-                  [[name, _number(metrics[name]), note] for name, note in task + restoration])
+                  [[name, _number(_or_nan(name, metrics[name])), note] for name, note in task + restoration])
     if each:
         columns = list(dict.fromkeys(name for found in each.values() for name in found))
         rows = [[name, *(_number(found.get(column, math.nan)) for column in columns)] for name, found in each.items()]
         text += '\n' + _table(['class', *columns], rows)
     return text
+
+
+def _or_nan(name: str, value):
+    """COCO's −1 says that there is nothing to measure, objects of a size for example."""
+    return math.nan if name.startswith('coco/') and value == -1 else value
 
 
 def _number(value) -> str:
@@ -84,8 +89,14 @@ def _table(titles: List[str], rows: List[List[str]]) -> str:
 
 
 def report_test(metrics: Dict[str, object], classes: Sequence[str], config: str, checkpoint: str, path: Path) -> None:
-    """Print the table and write everything as JSON."""
+    """Print the table and write everything as JSON; null where there is no finite number, which JSON lacks."""
     whole, each = split_classes(metrics, classes)
     print(f'\n{test_table(whole, each)}\nWritten to {path}', flush=True)
-    plain = {key: float(value) if hasattr(value, '__float__') else value for key, value in whole.items()}
-    write_json(path, dict(config=config, checkpoint=checkpoint, metrics=plain, classes=each))
+    each = {name: _plain(found) for name, found in each.items()}
+    write_json(path, dict(config=config, checkpoint=checkpoint, metrics=_plain(whole), classes=each))
+
+
+def _plain(metrics: Dict[str, object]) -> Dict[str, object]:
+    numbers = {key: float(value) if hasattr(value, '__float__') else value for key, value in metrics.items()}
+    return {key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in numbers.items()}

@@ -18,6 +18,7 @@ from sr4ir_mm.models.restorers import Interpolation
 from sr4ir_mm.utils.images import to_uint8, with_palette
 
 _COUNTER = count()
+_GAP = 8
 _BLACK, _GREEN, _RED = (0, 0, 0), (0, 120, 0), (200, 0, 0)
 
 
@@ -40,8 +41,9 @@ class PanelDrawer:
     """Draw samples that a cascade has predicted for.
 
     A row is LR | SR | HR | prediction on each | ground truth | TDP distance, as far as the sample has them. The
-    prediction on LR is made on the image that bilinear upsampling makes of it, as in the L→T baseline. A TDP distance is the map
-    whose mean the TDP loss is, brighter where the recognizer's features differ more; both of a row have one scale.
+    prediction on LR is made on the image that bilinear upsampling makes of it, as in the L→T baseline. A TDP distance
+    is the map whose mean the TDP loss is, brighter where the recognizer's features differ more; both of a row have one
+    scale.
 
     Args:
         cascade: The model.
@@ -218,33 +220,57 @@ def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 
 def compose(rows: Sequence[Sequence[Tile]],
             dataset_meta: Optional[dict] = None,
-            labels: Sequence[int] = ()) -> np.ndarray:
+            labels: Sequence[int] = (),
+            max_width: int = 2000) -> np.ndarray:
     """Rows of pictures as one.
 
     Args:
         rows: Each with the same titles, which stand above the first row.
         dataset_meta: ``classes`` and ``palette``, for the legend.
         labels: Classes of the legend.
+        max_width: Rows that would be wider are broken into several lines, each with its titles.
 
     Returns:
         (H, W, 3), uint8, RGB.
     """
-    gap, title_height, caption_height, legend_height = 8, 26, 22, 26
     titles = list(dict.fromkeys(tile.title for row in rows for tile in row))
-    by_title = [{tile.title: tile for tile in row} for row in rows]
-    widths = []
-    for title in titles:
-        tiles = [row[title] for row in by_title if title in row]
-        widths.append(
-            max([tile.image.shape[1] for tile in tiles] + [round(_font(13).getlength(tile.caption)) for tile in tiles] +
-                [round(_font(14, True).getlength(title))]))
-    heights = [max(tile.image.shape[0] for tile in row) for row in rows]
-    width = sum(widths) + gap * (len(widths) + 1)
-    legend = _legend(dataset_meta, labels, width - 2 * gap) if dataset_meta and labels else []
-    height = title_height + sum(heights) + caption_height * len(rows) + legend_height * len(legend) + gap
-    canvas = Image.new('RGB', (width, height), 'white')
+    width = sum(_column_widths(rows, titles)) + _GAP * (len(titles) + 1)
+    count = -(-len(titles) // -(-width // max_width))  # columns of a line, so that the lines are about as wide
+    if count < len(titles):
+        groups = [titles[first:first + count] for first in range(0, len(titles), count)]
+        parts = [_grid([row], group) for row in rows for group in groups]
+    else:
+        parts = [_grid(rows, titles)]
+    width = max(part.width for part in parts)
+    if dataset_meta and labels:
+        parts.append(_legend(dataset_meta, labels, width))
+    canvas = Image.new('RGB', (width, sum(part.height for part in parts) + _GAP), 'white')
+    top = 0
+    for part in parts:
+        canvas.paste(part, (0, top))
+        top += part.height
+    return np.array(canvas)
+
+
+def _column_widths(rows: Sequence[Sequence[Tile]], titles: Sequence[str]) -> List[int]:
+    """As wide as its widest picture, caption or title."""
+    return [
+        max([round(_font(14, True).getlength(title))] +
+            [max(tile.image.shape[1], round(_font(13).getlength(tile.caption)))
+             for row in rows for tile in row if tile.title == title]) for title in titles
+    ]
+
+
+def _grid(rows: Sequence[Sequence[Tile]], titles: Sequence[str]) -> Image.Image:
+    """Rows with the columns of these titles."""
+    title_height, caption_height = 26, 22
+    by_title = [{tile.title: tile for tile in row if tile.title in titles} for row in rows]
+    widths = _column_widths(rows, titles)
+    heights = [max([0] + [tile.image.shape[0] for tile in row.values()]) for row in by_title]
+    width = sum(widths) + _GAP * (len(widths) + 1)
+    canvas = Image.new('RGB', (width, title_height + sum(heights) + caption_height * len(rows)), 'white')
     draw = ImageDraw.Draw(canvas)
-    left = gap
+    left = _GAP
     for title, column in zip(titles, widths):
         draw.text((left, 5), title, 'black', _font(14, True))
         top = title_height
@@ -254,25 +280,27 @@ def compose(rows: Sequence[Sequence[Tile]],
                 canvas.paste(Image.fromarray(np.ascontiguousarray(tile.image)), (left, top))
                 draw.text((left, top + row_height + 2), tile.caption, tile.color, _font(13))
             top += row_height + caption_height
-        left += column + gap
-    top = height - gap - legend_height * len(legend)
-    for line in legend:
-        for offset, name, color in line:
-            draw.rectangle((gap + offset, top + 6, gap + offset + 14, top + 20), tuple(color), 'black')
-            draw.text((gap + offset + 20, top + 4), name, 'black', _font(13))
-        top += legend_height
-    return np.array(canvas)
+        left += column + _GAP
+    return canvas
 
 
-def _legend(dataset_meta: dict, labels: Sequence[int], width: int) -> List[List[tuple]]:
-    """Lines of (offset, name, color)."""
+def _legend(dataset_meta: dict, labels: Sequence[int], width: int) -> Image.Image:
+    """Colors and names of classes, in lines of at most this width."""
+    line_height = 26
     lines, offset = [[]], 0
     for label in sorted(set(labels)):
         name = dataset_meta['classes'][label]
         length = 44 + round(_font(13).getlength(name))
-        if offset and offset + length > width:
+        if offset and offset + length > width - 2 * _GAP:
             lines.append([])
             offset = 0
-        lines[-1].append((offset, name, dataset_meta['palette'][label]))
+        lines[-1].append((_GAP + offset, name, tuple(dataset_meta['palette'][label])))
         offset += length
-    return lines
+    canvas = Image.new('RGB', (width, line_height * len(lines)), 'white')
+    draw = ImageDraw.Draw(canvas)
+    for index, line in enumerate(lines):
+        top = line_height * index
+        for left, name, color in line:
+            draw.rectangle((left, top + 6, left + 14, top + 20), color, 'black')
+            draw.text((left + 20, top + 4), name, 'black', _font(13))
+    return canvas

@@ -12,7 +12,9 @@ from sr4ir_mm.apis import CascadeInferencer
 from sr4ir_mm.utils import CheckpointError, ConfigError
 from sr4ir_mm.utils.images import ImageError
 
-from .conftest import config
+from tests.test_utils.test_images import header
+
+from .conftest import config, save_checkpoint
 
 
 class Evil:
@@ -108,6 +110,17 @@ def test_batches_and_tiles_change_nothing(inferencer):
     assert sizes == [2, 1, 1]  # the third has no partner of its size
 
 
+def test_pieces_of_a_restorer_with_windows(tmp_path):
+    """The last piece, of two pixels, is less than a window, and no overlap is asked for."""
+    restorer = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=8, depths=[2], embed_dim=8,
+                    num_heads=[2], mlp_ratio=2, upsampler='pixelshuffle', resi_connection='1conv')
+    cfg = config(restorer=restorer)
+    run = CascadeInferencer(cfg, save_checkpoint(cfg, tmp_path / 'swinir.pth'), 'cpu', show_progress=False)
+    whole = run(image(10, 18), tile=None)['sr'][0].astype(int)
+    assert np.abs(run(image(10, 18), tile=16, overlap=24)['sr'][0] - whole).max() <= 1
+    assert run(image(10, 18), tile=16, overlap=0)['sr'][0].shape == whole.shape
+
+
 def test_one_pixel(inferencer):
     assert inferencer()(image(1, 1))['predictions'][0]['sem_seg'].shape == (4, 4)
 
@@ -164,6 +177,54 @@ def test_one_bad_file_among_a_hundred(infer, tmp_path, capsys):
     assert '99 of 100 images are done' in capsys.readouterr().out
     names = {path.stem for path in (tmp_path / 'out/sr').iterdir()}
     assert names == {f'{index:03d}' for index in range(100)} - {'042'}
+
+
+def test_images_of_every_kind(infer, tmp_path, capsys):
+    """The table of docs/inference.md, from the command line."""
+    (tmp_path / 'in').mkdir()
+    rgb = image(8, 12)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter
+    good = {  # width and height of the restored image
+        'grey.png': (Image.fromarray(rgb[..., 0]), (48, 32)),
+        'grey_alpha.png': (Image.fromarray(np.ascontiguousarray(rgb[..., :2]), 'LA'), (48, 32)),
+        'rgba.png': (Image.fromarray(np.dstack([rgb, rgb[..., 0]])), (48, 32)),
+        'palette.png': (Image.fromarray(rgb).quantize(4), (48, 32)),
+        'cmyk.jpg': (Image.fromarray(rgb).convert('CMYK'), (48, 32)),
+        'sixteen.png': (Image.fromarray(rgb[..., 0].astype(np.uint16) * 257), (48, 32)),
+        'animated.gif': (Image.fromarray(rgb), (48, 32)),
+        'turned.jpg': (Image.fromarray(rgb), (32, 48)),
+        'pixel.png': (Image.fromarray(rgb[:1, :1]), (4, 4)),
+    }
+    for name, (picture, _) in good.items():
+        options = dict(exif=exif) if 'turned' in name else {}
+        if 'animated' in name:
+            options = dict(save_all=True, append_images=[Image.fromarray(255 - rgb)])
+        picture.save(tmp_path / 'in' / name, **options)
+    bad = {
+        'cut.jpg': (tmp_path / 'in/turned.jpg').read_bytes()[:-100],
+        'empty.png': b'',
+        'floating.tif': None,
+        'huge.png': header(20_000, 20_000),
+        'words.png': b'words',
+    }
+    for name, content in bad.items():
+        if content is None:
+            Image.fromarray(np.full((4, 4), .5, np.float32)).save(tmp_path / 'in' / name)
+        else:
+            (tmp_path / 'in' / name).write_bytes(content)
+    with pytest.raises(SystemExit) as end:
+        infer(str(tmp_path / 'in'), '--out-dir', str(tmp_path / 'out'))
+    assert f'{len(good)} of {len(good) + len(bad)} images are done' in capsys.readouterr().out
+    for line, name, message in zip(end.value.code.splitlines(), bad, (
+            'is damaged or cut off', 'is empty', 'has floating-point pixels', 'has more pixels than Pillow decodes',
+            'is no image')):
+        assert f'{name} {message}' in line
+    for kind in ('sr', 'labels', 'panels', 'predictions'):
+        assert {path.stem for path in (tmp_path / 'out' / kind).iterdir()} == {name.split('.')[0] for name in good}
+    for name, (_, size) in good.items():
+        for kind in ('sr', 'labels'):
+            assert Image.open(tmp_path / 'out' / kind / f'{name.split(".")[0]}.png').size == size
 
 
 def test_mistakes_of_the_command_line(infer, tmp_path, monkeypatch):

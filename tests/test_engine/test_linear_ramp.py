@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -7,7 +5,9 @@ from mmengine.config import Config
 
 from sr4ir_mm.registry import PARAM_SCHEDULERS
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
+
+from .test_schedulers import learning_rates
 
 
 def rates(lr, schedulers, epochs, epoch_length):
@@ -18,13 +18,7 @@ def rates(lr, schedulers, epochs, epoch_length):
             dict(cfg, optimizer=optimizer, epoch_length=epoch_length), default_args=dict(begin=0, end=epochs))
         for cfg in schedulers
     ]
-    values = []
-    for _ in range(epochs * epoch_length):
-        values.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        for scheduler in schedulers:
-            scheduler.step()
-    return np.array(values)
+    return learning_rates(optimizer, schedulers, epochs * epoch_length)
 
 
 @pytest.mark.parametrize('part, name', [('restorer', 'det_sr'), ('recognizer', 'det_task')])

@@ -8,6 +8,17 @@ from sr4ir_mm.engine import CosineRestartLR
 from tests.conftest import DATA
 
 
+def learning_rates(optimizer, schedulers, count):
+    """Those in force at each of so many iterations."""
+    values = []
+    for _ in range(count):
+        values.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    return np.array(values)
+
+
 def rates(lr, periods, epochs, epoch_length=5, before=(), **kwargs):
     """The learning rate in force at every iteration."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
@@ -15,13 +26,7 @@ def rates(lr, periods, epochs, epoch_length=5, before=(), **kwargs):
     schedulers.append(
         CosineRestartLR.build_iter_from_epoch(
             optimizer, periods=periods, restart_weights=[1] * len(periods), end=epochs, epoch_length=epoch_length, **kwargs))
-    values = []
-    for _ in range(epochs * epoch_length):
-        values.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        for scheduler in schedulers:
-            scheduler.step()
-    return np.array(values)
+    return learning_rates(optimizer, schedulers, epochs * epoch_length)
 
 
 @pytest.mark.parametrize('name, lr, periods, eta_min', [

@@ -3,9 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from scipy.ndimage import gaussian_filter
 from sr4ir_mm.evaluation import LPIPS, NIQE, PSNR, SSIM
 from sr4ir_mm.utils import ConfigError
+
+from tests.processes import run_processes
 
 
 def images(size=(40, 48), seed=0):
@@ -118,3 +121,21 @@ def test_mistakes():
 def test_each_benchmark_has_its_mean():
     found = evaluate(SSIM(), dict(images(seed=0), benchmark='a'), dict(images(seed=1), benchmark='b'))
     assert set(found) == {'a/SSIM', 'b/SSIM'}
+
+
+def _share(backbone):
+    """What one process finds of three images, or of the first and third, or of the second and the first again."""
+    # the last as a sampler fills up
+    share = [0, 1, 2] if dist.get_world_size() == 1 else ([0, 2], [1, 0])[dist.get_rank()]
+    found = {}
+    for metric in (PSNR(), SSIM(), NIQE(), LPIPS(backbone=backbone)):
+        metric.process({}, [images((96, 192), seed) for seed in share])
+        found.update(metric.evaluate(3))
+    return found
+
+
+def test_two_processes_find_what_one_finds(tmp_path):
+    vgg(tmp_path / 'vgg.pth')
+    one, two = (run_processes(size, _share, str(tmp_path / 'vgg.pth')) for size in (1, 2))
+    assert set(one[0]) == {'PSNR', 'SSIM', 'NIQE', 'LPIPS'}
+    assert two == [pytest.approx(one[0], rel=1e-6)] * 2

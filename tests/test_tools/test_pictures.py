@@ -61,6 +61,12 @@ def test_smoothing(tool):
     assert tool('analysis/plot_logs').smooth({2: 4., 1: 2., 3: 9.}, 2) == ([1, 2, 3], [2., 3., 6.5])
 
 
+def test_what_coco_has_not_measured_is_no_curve(tool):
+    is_empty = tool('analysis/plot_logs').is_empty
+    runs = dict(a=dict(mAP_l={1: -1.}, mAP={1: .5}), b=dict(mAP_l={1: -1., 2: -1.}, mAP={1: -1.}))
+    assert is_empty('mAP_l', runs) and not is_empty('mAP', runs)
+
+
 def test_plot_of_two_runs(tool, runs):
     tool('analysis/plot_logs').main([str(runs / 'a'), str(runs / 'b'), '--out', str(runs / 'curves.png')])
     assert Image.open(runs / 'curves.png').size[0] > 600

@@ -2,12 +2,14 @@
 import io
 import os
 import struct
+import threading
 import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 from PIL import Image
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils import ConfigError, images
 from sr4ir_mm.utils.images import ImageError, list_images, make_writable, read_image, unique_names
 
 RGB = np.random.RandomState(0).randint(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -60,10 +62,13 @@ def test_exif_turns_the_image():
     assert np.array_equal(turned, np.rot90(RGB, -1))
 
 
-def test_an_animation_gives_its_first_picture():
+def test_an_animation_gives_its_first_picture(monkeypatch):
+    said = []
+    monkeypatch.setattr(images, 'print_log', lambda text, *args: said.append(text))
     frames = [Image.new('RGB', (8, 6), color) for color in ('red', 'blue')]
     gif = encode(frames[0], 'GIF', save_all=True, append_images=frames[1:])
     assert np.array_equal(read_image(gif), np.broadcast_to(np.uint8([255, 0, 0]), (6, 8, 3)))
+    assert said == ['the file that was sent has 2 pictures; the first is used.']
 
 
 def test_one_pixel():
@@ -101,6 +106,34 @@ def test_what_is_not_there(tmp_path):
         list_images(str(tmp_path))
     with pytest.raises(ImageError, match=r'http://127.0.0.1:9/a.png cannot be read'):
         read_image('http://127.0.0.1:9/a.png')
+
+
+@pytest.fixture
+def server():
+    """A web server of this machine: paths and what it answers with."""
+    content = {'/folder/photo.png?size=1': encode(Image.fromarray(RGB)), '/words.png': b'words', '/empty.png': b''}
+
+    class Handler(BaseHTTPRequestHandler):
+
+        def do_GET(self):
+            self.send_response(200 if self.path in content else 404)
+            self.end_headers()
+            self.wfile.write(content.get(self.path, b''))
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(('127.0.0.1', 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{running.server_port}'
+        running.shutdown()
+
+
+def test_an_image_from_the_web(server):
+    assert np.array_equal(read_image(f'{server}/folder/photo.png?size=1'), RGB)
+    for path, message in (('words.png', 'is no image'), ('empty.png', 'is empty'), ('no.png', 'cannot be read .*404')):
+        with pytest.raises(ImageError, match=f'{server}/{path} {message}'):
+            read_image(f'{server}/{path}')
 
 
 def test_a_list_of_everything(tmp_path):

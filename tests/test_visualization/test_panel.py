@@ -94,3 +94,12 @@ def test_compose_has_a_legend_and_keeps_every_pixel():
     assert np.array_equal(picture[26:76, 8:48], tile)
     assert (picture == [255, 0, 0]).all(-1).any() and (picture == [0, 0, 255]).all(-1).any()
     assert not (picture[80:] == [0, 255, 0]).all(-1).any()
+
+
+def test_compose_breaks_rows_that_are_too_wide():
+    colors = ([200, 0, 0], [0, 200, 0], [0, 0, 200], [200, 200, 0], [0, 200, 200])
+    row = [Tile(np.full((50, 400, 3), color, np.uint8), str(index), 'caption') for index, color in enumerate(colors)]
+    whole, broken = (compose([row, row], META, [1], max_width) for max_width in (2100, 1300))
+    assert whole.shape[1] == 5 * 408 + 8 and broken.shape[1] == 3 * 408 + 8
+    for color in colors:  # each picture twice, with every pixel
+        assert (whole == color).all(-1).sum() == (broken == color).all(-1).sum() == 2 * 50 * 400

@@ -47,6 +47,11 @@ def read_run(path: Path) -> Dict[str, Curve]:
     return curves
 
 
+def is_empty(key: str, runs: Dict[str, Dict[str, Curve]]) -> bool:
+    """Whether a metric is −1 throughout: what COCO's evaluation returns for sizes that no object has."""
+    return all(value == -1 for curves in runs.values() for value in curves.get(key, {}).values())
+
+
 def smooth(curve: Curve, window: int) -> Tuple[List[int], List[float]]:
     """Iterations, and means over the last entries."""
     steps = sorted(curve)
@@ -104,7 +109,7 @@ def main(argv=None) -> None:
     runs = {label: read_run(Path(run)) for label, run in zip(labels, args.runs)}
     found = list(dict.fromkeys(key for curves in runs.values() for key in curves))
     keys = [check_choice(key, found, '--keys') for key in args.keys] if args.keys else [
-        key for key in found if not key.endswith('lr') and key != 'loss']
+        key for key in found if not key.endswith('lr') and key != 'loss' and not is_empty(key, runs)]
     if not keys:
         raise ConfigError(f'Nothing is logged in {", ".join(args.runs)} that could be drawn.')
     draw(runs, keys, args.smooth, Path(args.out))

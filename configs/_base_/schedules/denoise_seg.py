@@ -1,13 +1,9 @@
 # A denoiser in front of a frozen recognizer of segmentation: 60,000 iterations, the learning rate ÷5 every 12,000; λ
-# = 0.5. The pixel loss is the mean squared error over all values, on [0, 1]; λ multiplies the recognizer's own loss.
+# = 0.5.
+_base_ = 'denoise_cls.py'
 train_cfg = dict(
-    type='sr4ir_mm.AlternatingIterTrainLoop',
     max_iters=60000,
     val_interval=6000,
     phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.5))])
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-optim_wrapper = dict(
-    constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
-    restorer=dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4)))
+optim_wrapper = dict(restorer=dict(optimizer=dict(lr=1e-3)))
 param_scheduler = dict(restorer=[dict(type='StepLR', step_size=12000, gamma=0.2, by_epoch=False)])
