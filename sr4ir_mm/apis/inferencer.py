@@ -194,8 +194,7 @@ class CascadeInferencer(BaseInferencer):
                 Default: they are low-resolution and go into the restorer as they are.
             max_pixels: Larger images are refused.
             tile: Side of the pieces, in pixels of ``lr``, that an image is restored in; None: at once. Default: 256.
-            overlap: What a piece is read with on each side, in pixels of ``lr``; at least a window of the restorer, where
-                it has attention in windows. Default: 32.
+            overlap: What a piece is read with on each side, in pixels of ``lr``. Default: 32.
             coordinates: ``sr`` (default) or ``lr``: whose pixels the predictions count.
             panel: Whether to draw a picture of everything, see :class:`~sr4ir_mm.visualization.PanelDrawer`; the
                 recognizer then works on the upsampled input, and on the clean image, too.
@@ -290,8 +289,6 @@ class CascadeInferencer(BaseInferencer):
         if self._onnx is not None and self._onnx.whole:
             return self._onnx.predict(batch, inputs['padded_size'])
         window = getattr(model.restorer, 'window_size', 1)
-        if window > 1:  # a last piece that is smaller than one could not be filled up
-            overlap = max(overlap, window)
         restore = model.restore if self._onnx is None else self._onnx.restore
         sr = restore_in_tiles(restore, batch.lr, model.scale, tile, overlap, window)
         height, width = inputs['padded_size']

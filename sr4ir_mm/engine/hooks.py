@@ -84,7 +84,7 @@ class PanelHook(Hook):
 
     Args:
         out_dir: Folder for the pictures of a test, one PNG for each image; None: a test draws nothing.
-        overview: So many rows of a test also go into one picture, ``overview.png``.
+        overview: So many rows of a test, from all over the data set, also go into one picture, ``overview.png``.
         num_val: In each validation, the first so many images go to the backends of the visualizer.
         **kwargs: As of :class:`~sr4ir_mm.visualization.PanelDrawer`.
     """
@@ -95,8 +95,6 @@ class PanelHook(Hook):
         self.overview = overview
         self.num_val = num_val
         self._drawer_args = kwargs
-        self._rows = []
-        self._labels = set()
 
     def _drawer(self, runner: Runner, loader):
         from sr4ir_mm.visualization import PanelDrawer
@@ -107,21 +105,31 @@ class PanelHook(Hook):
         if self.out_dir is not None:
             make_writable(self.out_dir)
             self._draw = self._drawer(runner, runner.test_dataloader)
+            # data sets are often sorted by class: neighbors look alike
+            self._step = max(1, len(runner.test_dataloader.sampler) // max(1, self.overview))
+            self._rows, self._labels, self._names, self._seen = [], set(), {}, 0
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
         for sample in outputs if self.out_dir is not None else ():
             row, labels = self._draw.row(sample), self._draw.labels(sample)
-            name = Path(getattr(sample, 'img_path', f'{batch_idx}')).stem
-            write_image(self.out_dir / f'{name}.png', self._draw.compose([row], labels))
-            if len(self._rows) < self.overview:
+            write_image(self.out_dir / f'{self._name(sample)}.png', self._draw.compose([row], labels))
+            if self._seen % self._step == 0 and len(self._rows) < self.overview:
                 self._rows.append(row)
                 self._labels |= labels
+            self._seen += 1
+
+    def _name(self, sample) -> str:
+        """Of a file: that of the image, with its folder where another image has the same."""
+        path = Path(getattr(sample, 'img_path', None) or f'{self._seen:06d}')
+        if self._names.setdefault(path.stem, path) == path:
+            return path.stem
+        return f'{path.parent.name}_{path.stem}'
 
     def after_test(self, runner: Runner) -> None:
-        if self._rows:
+        if self.out_dir is not None and self._rows and is_main_process():
             path = self.out_dir / 'overview.png'
             write_image(path, self._draw.compose(self._rows, self._labels))
-            runner.logger.info(f'Pictures are in {self.out_dir}, the first {len(self._rows)} together in {path}')
+            runner.logger.info(f'Pictures are in {self.out_dir}, {len(self._rows)} of them together in {path}')
 
     def before_val(self, runner: Runner) -> None:
         self._left = self.num_val if is_main_process() else 0

@@ -35,8 +35,8 @@ def restore_in_tiles(restore: Callable[[Tensor], Tensor],
     tile = _up(tile, window)
     overlap = _up(overlap, window)
     sr = None
-    for top, bottom, first_row, last_row in _pieces(padded.shape[-2], tile, overlap):
-        for left, right, first_column, last_column in _pieces(padded.shape[-1], tile, overlap):
+    for top, bottom, first_row, last_row in _pieces(padded.shape[-2], tile, overlap, window):
+        for left, right, first_column, last_column in _pieces(padded.shape[-1], tile, overlap, window):
             piece = restore(padded[..., first_row:last_row, first_column:last_column])
             if sr is None:
                 sr = piece.new_empty((*lr.shape[:-2], padded.shape[-2] * scale, padded.shape[-1] * scale))
@@ -50,8 +50,9 @@ def _up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-def _pieces(length: int, tile: int, overlap: int) -> Iterator[Tuple[int, int, int, int]]:
-    """Along one side: where each piece begins and ends, and where what is read for it does."""
+def _pieces(length: int, tile: int, overlap: int, window: int) -> Iterator[Tuple[int, int, int, int]]:
+    """Along one side: where each piece begins and ends, and where what is read for it does: a window at least."""
     for begin in range(0, length, tile):
         end = min(begin + tile, length)
-        yield begin, end, max(begin - overlap, 0), min(end + overlap, length)
+        before = overlap if end - begin + overlap >= window else window
+        yield begin, end, max(begin - before, 0), min(end + overlap, length)

@@ -1,3 +1,7 @@
+import logging
+from types import SimpleNamespace
+
+from sr4ir_mm.engine.hooks import PanelHook
 import numpy as np
 import pytest
 import torch
@@ -103,3 +107,22 @@ def test_compose_breaks_rows_that_are_too_wide():
     assert whole.shape[1] == 5 * 408 + 8 and broken.shape[1] == 3 * 408 + 8
     for color in colors:  # each picture twice, with every pixel
         assert (whole == color).all(-1).sum() == (broken == color).all(-1).sum() == 2 * 50 * 400
+
+
+def test_an_overview_is_from_all_over_the_data_set(tmp_path):
+    """Data sets of classification are sorted by class, and their files may have the same names."""
+    composed = []
+    hook = PanelHook(out_dir=str(tmp_path), overview=3)
+    hook._drawer = lambda *args: SimpleNamespace(
+        row=lambda sample: sample.img_path, labels=lambda sample: set(),
+        compose=lambda rows, labels: composed.append(rows) or np.zeros((2, 2, 3), np.uint8))
+    runner = SimpleNamespace(test_dataloader=SimpleNamespace(sampler=range(10)), logger=logging.getLogger())
+    paths = [f'{"abcde"[index // 2]}/{index % 2}.png' for index in range(10)]
+    for _ in range(2):  # a second test begins anew
+        hook.before_test(runner)
+        for index in range(0, 10, 2):
+            hook.after_test_iter(runner, index, None, [SimpleNamespace(img_path=path) for path in paths[index:index + 2]])
+        hook.after_test(runner)
+        assert composed[-1] == ['a/0.png', 'b/1.png', 'd/0.png']
+    assert {path.name for path in tmp_path.iterdir()} == {
+        '0.png', '1.png', 'overview.png', *(f'{folder}_{name}.png' for folder in 'bcde' for name in '01')}
