@@ -38,7 +38,9 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
     cfg.merge_from_dict(overrides)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
-    return cfg
+    # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a quarter
+    # of a second for each
+    return Config(cfg._cfg_dict, cfg.text, cfg.filename, cfg.env_variables, format_python_code=False)
 
 
 def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
