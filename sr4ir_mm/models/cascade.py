@@ -36,8 +36,9 @@ class Cascade(BaseModel):
         img_range: The value range that the restorer works in, 1 or 255; its input is multiplied, its output divided.
         restorer_with_cp: Whether the restorer keeps the activations between its blocks only and computes the others again
             in the backward: less memory, for one more forward.
-        channels_last: Whether the feature maps lie in memory channels last, in parts without depthwise convolutions; the
-            numbers are the same but for rounding. None: on machines without a GPU, where it is known to be faster.
+        restorer_channels_last: Whether the restorer's feature maps lie in memory channels last, if it has no depthwise
+            convolutions; the numbers are the same but for rounding. None: on machines without a GPU, where it is known to
+            be faster. (Recognizers do not gain, and some do not work so.)
         compile: For each part that ``torch.compile`` is to translate, its arguments, for example ``dict(restorer=dict())``;
             of the recognizer it is the backbone.
         pixel: A loss (input, target) -> scalar for the loss term ``pixel``, or its config, for example
@@ -73,7 +74,7 @@ class Cascade(BaseModel):
                  degradation: Union[nn.Module, dict, None] = None,
                  img_range: float = 1.,
                  restorer_with_cp: bool = False,
-                 channels_last: Optional[bool] = None,
+                 restorer_channels_last: Optional[bool] = None,
                  compile: Optional[Dict[str, dict]] = None,
                  pixel: Union[nn.Module, dict, None] = None,
                  tdp: Optional[dict] = None,
@@ -122,7 +123,9 @@ class Cascade(BaseModel):
         contrastive = dict(dict(type='sr4ir_mm.ContrastiveLoss'), **(contrastive or {}))
         self.contrastive = _build(contrastive if embedding is not None else None, 'model.contrastive')
 
-        self._channels_last = not torch.cuda.is_available() if channels_last is None else channels_last
+        self._channels_last = restorer_channels_last
+        if restorer_channels_last is None:
+            self._channels_last = not torch.cuda.is_available()
         self._set_memory_format()
         for name, arguments in (compile or {}).items():
             part = self.parts[check_choice(name, self.parts, 'a part in model.compile')]
@@ -132,8 +135,8 @@ class Cascade(BaseModel):
         self.phases: Optional[List[Phase]] = None
 
     def _set_memory_format(self) -> None:
-        for part in self.parts.values() if self._channels_last else ():
-            use_channels_last(part)
+        if self._channels_last and self.restorer is not None:
+            use_channels_last(self.restorer)
 
     def _check_scale(self) -> None:
         """Compare the scale with what degradation and restorer do, on an empty image."""
@@ -259,7 +262,7 @@ class Cascade(BaseModel):
             raise ConfigError(f'The low-resolution image is {lr.shape[-2]}×{lr.shape[-1]} pixels, but the restorer '
                               f'({type(self.restorer).__name__}) has windows of {window}; use images of at least '
                               f'{window * self.scale} pixels before they are degraded.')
-        sr = self.restorer(lr * self.img_range).float() / self.img_range
+        sr = self.restorer(lr * self.img_range).float().contiguous() / self.img_range
         return sr if hr is None else sr[..., :hr.shape[-2], :hr.shape[-1]]
 
     def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:

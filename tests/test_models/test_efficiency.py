@@ -75,10 +75,10 @@ def test_shared_attention_masks_change_nothing_but_who_makes_them(monkeypatch):
     assert copied.layers[0].residual_group.blocks[1].calculate_mask.args[0] is copied.layers[0].residual_group.blocks[1]
 
 
-@pytest.mark.parametrize('change', [dict(channels_last=True), dict(compile=dict(restorer=dict(backend='eager')))])
+@pytest.mark.parametrize('change', [dict(restorer_channels_last=True), dict(compile=dict(restorer=dict(backend='eager')))])
 def test_the_fast_ways_agree_with_the_plain_one(change):
     torch.manual_seed(0)
-    plain = swinir_cascade(channels_last=False)
+    plain = swinir_cascade(restorer_channels_last=False)
     fast = swinir_cascade(**change)
     fast.load_state_dict(plain.state_dict())
     for one, other in zip(*map(gradients_of_restoring, (plain, fast))):
@@ -90,7 +90,7 @@ def test_channels_last_draws_the_same_weights():
     weights = []
     for channels_last in (False, True):
         torch.manual_seed(0)
-        model = MODELS.build(cascade_cfg(channels_last=channels_last))
+        model = MODELS.build(cascade_cfg(restorer_channels_last=channels_last))
         model.init_weights()
         weights.append(model.state_dict())
         assert model.restorer.conv_first.weight.is_contiguous(memory_format=torch.channels_last) == channels_last
@@ -102,13 +102,13 @@ def test_channels_last_leaves_depthwise_convolutions_alone():
     for groups in (1, 8):
         model = MODELS.build(cascade_cfg(restorer=torch.nn.Sequential(
             torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 8, 3, padding=1, groups=groups),
-            torch.nn.Conv2d(8, 48, 1), torch.nn.PixelShuffle(4)), channels_last=True))
+            torch.nn.Conv2d(8, 48, 1), torch.nn.PixelShuffle(4)), restorer_channels_last=True))
         kernels[groups] = model.restorer[0].weight.is_contiguous(memory_format=torch.channels_last)
     assert kernels == {1: True, 8: False}
 
 
 def test_compiled_recognizer_and_a_part_that_is_not_there():
-    plain, fast = cascade_cfg(channels_last=False), cascade_cfg(compile=dict(recognizer=dict(backend='eager')))
+    plain, fast = cascade_cfg(), cascade_cfg(compile=dict(recognizer=dict(backend='eager')))
     torch.manual_seed(0)
     plain = MODELS.build(plain).eval()
     fast = MODELS.build(fast).eval()

@@ -40,7 +40,7 @@ VARIANTS = {
 }
 #: one key of ours against the same without it
 OPTIONS = {
-    'channels_last=False': dict(variant='bfloat16', channels_last=False),
+    'restorer_channels_last=False': dict(variant='bfloat16', restorer_channels_last=False),
     'plain attention masks': dict(variant='bfloat16', plain_masks=True),
     'restorer_with_cp=True': dict(variant='bfloat16', restorer_with_cp=True),
     'compile=dict(restorer=…, recognizer=…)': dict(
