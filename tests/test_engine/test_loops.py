@@ -2,7 +2,8 @@ import copy
 
 import pytest
 import torch
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import Runner
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.registry import LOOPS, MODELS
 from sr4ir_mm.utils import ConfigError
 
@@ -33,7 +34,7 @@ def test_trains_by_epochs(voc_cfg):
     assert not any(name.endswith('lr') for name in names if 'loss' in name)
     # what is written can be read back whole
     model = MODELS.build(cascade_cfg())
-    load_checkpoint(model, f'{voc_cfg.work_dir}/epoch_2.pth', strict=True)
+    model.load_state_dict(load_checkpoint(f'{voc_cfg.work_dir}/epoch_2.pth')['state_dict'])
     assert torch.equal(model.restorer.conv_first.weight, runner.model.restorer.conv_first.weight)
 
 
@@ -111,7 +112,7 @@ def test_losses_that_are_read_together_are_logged_like_others(voc_cfg):
         runner = run(copy.deepcopy(voc_cfg))
         histories.append({name: value.data[0].tolist() for name, value in runner.message_hub.log_scalars.items()
                           if 'loss' in name})
-        saved = torch.load(f'{voc_cfg.work_dir}/iter_1.pth')['message_hub']['log_scalars']
+        saved = load_checkpoint(f'{voc_cfg.work_dir}/iter_1.pth')['message_hub']['log_scalars']
         assert len(saved['train/loss'].data[0]) == 1
     assert histories[0] == histories[1] and len(histories[0]) == 6
 

@@ -219,7 +219,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(voc_cfg, tool, 
 def test_a_worker_that_is_killed(voc_cfg, config_file):
     work_dir = voc_cfg.work_dir
     process = forked(train, config_file, work_dir, '--cfg-options', 'train_dataloader.num_workers=1',
-                     'train_cfg.max_epochs=500', 'custom_hooks=[dict(type="KillWorker")]')
+                     'train_cfg.max_epochs=500', 'default_hooks.kill.type=KillWorker')
     assert process.wait() == 1
     assert re.search(r'error: DataLoader worker .* Often the memory of the machine was not enough', process.output())
     check_checkpoint(latest_checkpoint(work_dir))

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from mmengine.runner import Runner
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
 from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding
 from sr4ir_mm.models.losses.contrastive_loss import dual_contrastive_loss, info_nce, similarity
@@ -239,7 +240,7 @@ def test_the_embedding_is_a_part_like_others(voc_cfg):
     history = {name: len(log.data[0]) for name, log in runner.message_hub.log_scalars.items()}
     assert history['train/loss_embedding'] == 4 and history['train/loss_contrastive'] == 2
     assert runner.message_hub.get_scalar('train/embedding.lr').current() == pytest.approx(5e-5)
-    checkpoint = torch.load(f'{voc_cfg.work_dir}/epoch_1.pth')
+    checkpoint = load_checkpoint(f'{voc_cfg.work_dir}/epoch_1.pth')
     assert set(checkpoint['optimizer']) == {'restorer', 'recognizer', 'embedding'}
     assert any(name.startswith('embedding.') for name in checkpoint['state_dict'])
     resumed = Runner.from_cfg(

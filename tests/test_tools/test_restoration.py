@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
+from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.models import BicubicDownsample
 
 from tests.conftest import ROOT
@@ -50,7 +51,7 @@ def run(tool, name, *options):
     work_dir = f'work_dirs/{name[:-3]}'
     metrics = tool('test').main(
         [str(CONFIGS / name), f'{work_dir}/iter_2.pth', '--show-dir', 'show', '--cfg-options', *small[4:]])
-    return torch.load(f'{work_dir}/iter_2.pth'), metrics
+    return load_checkpoint(f'{work_dir}/iter_2.pth'), metrics
 
 
 def test_photographs_with_and_without_the_contrastive_loss(tool, data):

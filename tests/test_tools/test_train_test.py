@@ -185,7 +185,7 @@ def test_a_cross_task_test_takes_each_part_from_its_own_checkpoint(denoise):
     first, second = train(0), train(1)
     mixed = test('--cfg-options', *start('restorer', first), *start('recognizer', second))
     # the same by hand
-    state, other = (torch.load(path)['state_dict'] for path in (second, first))
+    state, other = (load_checkpoint(path)['state_dict'] for path in (second, first))
     state.update({name: value for name, value in other.items() if name.startswith('restorer')})
     torch.save(dict(state_dict=state), first.parent / 'whole.pth')
     assert test(first.parent / 'whole.pth') == mixed
