@@ -14,7 +14,8 @@ from sr4ir_mm.utils import ConfigError, check_choice
 from .batch import Batch, blend, copy_sample
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
-from .efficiency import checkpoint_activations, keep_float32, share_attention_masks, use_channels_last
+from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
+                         share_attention_masks)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -36,9 +37,10 @@ class Cascade(BaseModel):
         img_range: The value range that the restorer works in, 1 or 255; its input is multiplied, its output divided.
         restorer_with_cp: Whether the restorer keeps the activations between its blocks only and computes the others again
             in the backward: less memory, for one more forward.
-        restorer_channels_last: Whether the restorer's feature maps lie in memory channels last, if it has no depthwise
-            convolutions; the numbers are the same but for rounding. None: on machines without a GPU, where it is known to
-            be faster. (Recognizers do not gain, and some do not work so.)
+        channels_last: The parts whose feature maps lie in memory channels last, for example ``['restorer']``; the numbers
+            are the same but for rounding. None: on machines without a GPU, those that are known to be faster so.
+        efficient_conv_bn_eval: Whether batch norms of the recognizer's backbone that are in eval mode are calculated
+            together with the convolutions before them, see :mod:`mmengine.model.efficient_conv_bn_eval`.
         compile: For each part that ``torch.compile`` is to translate, its arguments, for example ``dict(restorer=dict())``;
             of the recognizer it is the backbone.
         pixel: A loss (input, target) -> scalar for the loss term ``pixel``, or its config, for example
@@ -74,7 +76,8 @@ class Cascade(BaseModel):
                  degradation: Union[nn.Module, dict, None] = None,
                  img_range: float = 1.,
                  restorer_with_cp: bool = False,
-                 restorer_channels_last: Optional[bool] = None,
+                 channels_last: Optional[Sequence[str]] = None,
+                 efficient_conv_bn_eval: bool = False,
                  compile: Optional[Dict[str, dict]] = None,
                  pixel: Union[nn.Module, dict, None] = None,
                  tdp: Optional[dict] = None,
@@ -123,10 +126,15 @@ class Cascade(BaseModel):
         contrastive = dict(dict(type='sr4ir_mm.ContrastiveLoss'), **(contrastive or {}))
         self.contrastive = _build(contrastive if embedding is not None else None, 'model.contrastive')
 
-        self._channels_last = restorer_channels_last
-        if restorer_channels_last is None:
-            self._channels_last = not torch.cuda.is_available()
+        for name in channels_last or ():
+            check_choice(name, self.parts, 'a part in model.channels_last')
+        if channels_last is None:
+            gains = {} if torch.cuda.is_available() else self.parts
+            channels_last = [name for name, part in gains.items() if gains_channels_last(part)]
+        self._channels_last = channels_last
         self._set_memory_format()
+        if efficient_conv_bn_eval and self.recognizer is not None:
+            fold_batch_norm(self.recognizer.backbone)
         for name, arguments in (compile or {}).items():
             part = self.parts[check_choice(name, self.parts, 'a part in model.compile')]
             (part.backbone if name == 'recognizer' else part).compile(**arguments)
@@ -135,8 +143,8 @@ class Cascade(BaseModel):
         self.phases: Optional[List[Phase]] = None
 
     def _set_memory_format(self) -> None:
-        if self._channels_last and self.restorer is not None:
-            use_channels_last(self.restorer)
+        for name in self._channels_last:
+            self.parts[name].to(memory_format=torch.channels_last)
 
     def _check_scale(self) -> None:
         """Compare the scale with what degradation and restorer do, on an empty image."""
@@ -262,6 +270,7 @@ class Cascade(BaseModel):
             raise ConfigError(f'The low-resolution image is {lr.shape[-2]}×{lr.shape[-1]} pixels, but the restorer '
                               f'({type(self.restorer).__name__}) has windows of {window}; use images of at least '
                               f'{window * self.scale} pixels before they are degraded.')
+        # contiguous: not all recognizers work with channels last
         sr = self.restorer(lr * self.img_range).float().contiguous() / self.img_range
         return sr if hr is None else sr[..., :hr.shape[-2], :hr.shape[-1]]
 

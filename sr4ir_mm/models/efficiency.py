@@ -3,8 +3,11 @@ from functools import partial, wraps
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import torch
+from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval_for_single_model
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from sr4ir_mm.utils import ConfigError
 
 
 def repeated_blocks(network: nn.Module) -> Iterator[nn.Module]:
@@ -34,14 +37,29 @@ def _checkpointed(forward: Callable) -> Callable:
     return wrapper
 
 
-def use_channels_last(network: nn.Module) -> None:
-    """Let the weights of convolutions, and so the feature maps, lie in memory channels last.
+def gains_channels_last(network: nn.Module) -> bool:
+    """Whether a network is faster on a CPU if its feature maps lie in memory channels last.
 
-    A network with depthwise convolutions stays as it is: their backward takes several times as long so, on a CPU.
+    Not one with depthwise convolutions: their backward takes several times as long. Of recognizers only those with a
+    ResNet, which was measured; some others do not even work so, as VGG, which views its features flat.
     """
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    if not any(conv.groups == conv.in_channels > 1 for conv in convolutions):
-        network.to(memory_format=torch.channels_last)
+    if any(conv.groups == conv.in_channels > 1 for conv in convolutions):
+        return False
+    return not hasattr(network, 'backbone') or type(network.backbone).__name__.startswith('ResNet')
+
+
+def fold_batch_norm(network: nn.Module) -> None:
+    """Let batch norms in eval mode, frozen ones too, be a part of the convolutions before them, by MMEngine.
+
+    Raises:
+        ConfigError: PyTorch cannot trace the network.
+    """
+    try:
+        turn_on_efficient_conv_bn_eval_for_single_model(network)
+    except Exception as error:
+        raise ConfigError(f'model.efficient_conv_bn_eval is True, but {type(network).__name__} cannot be traced '
+                          f'({type(error).__name__}: {error}); set it to False.') from error
 
 
 def share_attention_masks(network: nn.Module) -> None:

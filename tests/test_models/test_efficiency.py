@@ -2,11 +2,12 @@ import copy
 
 import pytest
 import torch
-from sr4ir_mm.models.efficiency import repeated_blocks, share_attention_masks
+from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
+from sr4ir_mm.models.efficiency import fold_batch_norm, gains_channels_last, repeated_blocks, share_attention_masks
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
-from tests.conftest import cascade_cfg, edsr, seg_batch
+from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, edsr, seg_batch
 
 SWINIR = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=4, depths=[2, 2], embed_dim=8,
               num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffledirect', resi_connection='1conv')
@@ -75,10 +76,10 @@ def test_shared_attention_masks_change_nothing_but_who_makes_them(monkeypatch):
     assert copied.layers[0].residual_group.blocks[1].calculate_mask.args[0] is copied.layers[0].residual_group.blocks[1]
 
 
-@pytest.mark.parametrize('change', [dict(restorer_channels_last=True), dict(compile=dict(restorer=dict(backend='eager')))])
+@pytest.mark.parametrize('change', [dict(channels_last=['restorer']), dict(compile=dict(restorer=dict(backend='eager')))])
 def test_the_fast_ways_agree_with_the_plain_one(change):
     torch.manual_seed(0)
-    plain = swinir_cascade(restorer_channels_last=False)
+    plain = swinir_cascade(channels_last=[])
     fast = swinir_cascade(**change)
     fast.load_state_dict(plain.state_dict())
     for one, other in zip(*map(gradients_of_restoring, (plain, fast))):
@@ -88,23 +89,56 @@ def test_the_fast_ways_agree_with_the_plain_one(change):
 
 def test_channels_last_draws_the_same_weights():
     weights = []
-    for channels_last in (False, True):
+    for channels_last in ([], ['restorer', 'recognizer']):
         torch.manual_seed(0)
-        model = MODELS.build(cascade_cfg(restorer_channels_last=channels_last))
+        model = MODELS.build(cascade_cfg(channels_last=channels_last))
         model.init_weights()
         weights.append(model.state_dict())
-        assert model.restorer.conv_first.weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+        assert model.restorer.conv_first.weight.is_contiguous(memory_format=torch.channels_last) == bool(channels_last)
     assert all(torch.equal(weights[1][name], tensor) for name, tensor in weights[0].items())
 
 
-def test_channels_last_leaves_depthwise_convolutions_alone():
-    kernels = {}
+def test_who_gains_channels_last():
     for groups in (1, 8):
-        model = MODELS.build(cascade_cfg(restorer=torch.nn.Sequential(
-            torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Conv2d(8, 8, 3, padding=1, groups=groups),
-            torch.nn.Conv2d(8, 48, 1), torch.nn.PixelShuffle(4)), restorer_channels_last=True))
-        kernels[groups] = model.restorer[0].weight.is_contiguous(memory_format=torch.channels_last)
-    assert kernels == {1: True, 8: False}
+        network = torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3, groups=groups))
+        assert gains_channels_last(network) == (groups == 1)
+    resnet = dict(type='mmpretrain.ResNet', depth=18, base_channels=8, stem_channels=8)
+    for backbone, gains in ((resnet, True), (dict(type='mmpretrain.VGG', depth=11), False)):
+        recognizer = torch.nn.Module()
+        recognizer.backbone = MODELS.build(backbone)
+        assert gains_channels_last(recognizer) == gains
+    with pytest.raises(ConfigError, match='a part in model.channels_last is .generator.; allowed: .restorer., .recognizer.'):
+        MODELS.build(cascade_cfg(channels_last=['generator']))
+
+
+def test_batch_norms_in_eval_mode_are_folded():
+    """An iteration is the plain one but for rounding; in phase 1, and with frozen statistics, no batch norm runs."""
+    losses, weights, runs = [], [], []
+    for fold in (False, True):
+        torch.manual_seed(0)
+        model = MODELS.build(cascade_cfg(efficient_conv_bn_eval=fold))
+        model.init_weights()
+        norms = [module for module in model.recognizer.backbone.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+        calls = []
+        norms[0].register_forward_hook(lambda *_: calls.append(1))
+        model.phases = build_phases(SR4IR_PHASES, model.terms, list(model.trainable_parts))
+        optim = CascadeOptimWrapperConstructor(OPTIM_WRAPPER)(model)
+        losses.append({name: float(value) for name, value in model.train_step(seg_batch(), optim).items()})
+        weights.append(model.state_dict())
+        runs.append(len(calls))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight, rtol=1e-3, atol=1e-5)
+    assert runs == [5, 3]
+
+
+def test_a_backbone_that_cannot_be_traced():
+    class Branching(torch.nn.Module):
+        def forward(self, image):
+            return image if image.sum() > 0 else -image
+
+    with pytest.raises(ConfigError, match='Branching cannot be traced .TraceError.*set it to False'):
+        fold_batch_norm(Branching())
 
 
 def test_compiled_recognizer_and_a_part_that_is_not_there():

@@ -40,7 +40,8 @@ VARIANTS = {
 }
 #: one key of ours against the same without it
 OPTIONS = {
-    'restorer_channels_last=False': dict(variant='bfloat16', restorer_channels_last=False),
+    'channels_last=[]': dict(variant='bfloat16', channels_last=[]),
+    'efficient_conv_bn_eval=False': dict(variant='bfloat16', efficient_conv_bn_eval=False),
     'plain attention masks': dict(variant='bfloat16', plain_masks=True),
     'restorer_with_cp=True': dict(variant='bfloat16', restorer_with_cp=True),
     'compile=dict(restorer=…, recognizer=…)': dict(

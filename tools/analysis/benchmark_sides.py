@@ -88,7 +88,7 @@ class Side:
         cfg = without_weights(Config.fromfile(ROOT / 'configs' / case.config))
         init_default_scope(cfg.default_scope)
         reference = variant == 'reference'
-        cfg.model.update(dict(restorer_channels_last=False) if reference else options)
+        cfg.model.update(dict(channels_last=[], efficient_conv_bn_eval=False) if reference else options)
         torch.manual_seed(0)
         self.variant = variant
         self.model = MODELS.build(cfg.model).train()

@@ -2,6 +2,7 @@
 norm_cfg = dict(type='BN')
 model = dict(
     type='sr4ir_mm.CascadeSegmentor',
+    efficient_conv_bn_eval=True,
     recognizer=dict(
         _scope_='mmseg',
         type='EncoderDecoder',

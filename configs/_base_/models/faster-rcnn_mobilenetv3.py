@@ -6,6 +6,7 @@
 # have no score threshold at test time (torchvision: 0.05), and objects marked as difficult are ignored, not trained on.
 model = dict(
     type='sr4ir_mm.CascadeDetector',
+    efficient_conv_bn_eval=True,
     # restored at original size; the detector sees a long side of at most 1333 and a short side of at most 800 pixels
     input_scale=(1333, 800),
     recognizer=dict(

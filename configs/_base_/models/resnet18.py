@@ -1,6 +1,7 @@
 # ResNet-18 with ImageNet weights. The number of classes comes with the data set.
 model = dict(
     type='sr4ir_mm.CascadeClassifier',
+    efficient_conv_bn_eval=True,
     recognizer=dict(
         _scope_='mmpretrain',
         type='ImageClassifier',

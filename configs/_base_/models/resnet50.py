@@ -3,6 +3,7 @@ _base_ = 'mmpretrain::_base_/models/resnet50.py'
 model = dict(
     _delete_=True,
     type='sr4ir_mm.CascadeClassifier',
+    efficient_conv_bn_eval=True,
     recognizer=dict(
         _base_.model,
         init_cfg=dict(
