@@ -7,6 +7,10 @@ there, and one that is not resumes from its latest checkpoint. The work dir gets
 Several configs, or several strengths of noise (``--sigmas 15 30``), get a folder with a table each, and one table.md of
 all. With two configs of two tasks the protocol ``cross`` puts the restorer of the one in front of the recognizer of the
 other.
+
+``--study FILE`` names all of it in one file, as configs/_base_/study.py does; what the command line says comes first.
+results.jsonl in the work dir has one line for each finished run, and ``--results`` makes tables and plots of such a file
+again, next to it, without running anything.
 """
 import argparse
 import json
@@ -23,7 +27,7 @@ from typing import Dict, NamedTuple, Optional
 from mmengine.config import Config, ConfigDict, DictAction
 
 from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool
-from sr4ir_mm.utils.config_check import RUNNER_KEYS
+from sr4ir_mm.utils.config_check import RUNNER_KEYS, check_file
 from sr4ir_mm.utils.files import write_json
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
 from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
@@ -34,18 +38,20 @@ PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare a method with its baselines')
-    parser.add_argument('configs', nargs='+', metavar='config', help='a config of the method, one for each task')
-    everything = ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir']
+    parser.add_argument('configs', nargs='*', metavar='config', help='a config of the method, one for each task')
     parser.add_argument(
-        '--protocols', nargs='+', default=everything, metavar='NAME',
-        help=f'what to compare: rows of configs/_base_/protocols.py; default: {" ".join(everything)}')
+        '--study', default=str(PROTOCOLS), metavar='FILE',
+        help='table of protocols and what is compared by default; default: configs/_base_/protocols.py')
+    parser.add_argument(
+        '--protocols', nargs='+', metavar='NAME',
+        help='what to compare: rows of the table; default: what the file of the table says')
     parser.add_argument(
         '--sigmas', nargs='+', type=float, default=[], metavar='SIGMA',
         help='strengths of the noise, 0 to 255; default: that of the config')
     parser.add_argument(
         '--sr-config', metavar='CONFIG', help='what trains the protocol sr, for all tasks; default: their own configs')
     parser.add_argument(
-        '--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed; default: 0')
+        '--seeds', nargs='+', type=int, metavar='N', help='one run of each for each seed; default: those of the study, or 0')
     parser.add_argument(
         '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
     parser.add_argument(
@@ -53,7 +59,20 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
         help='override settings of the config')
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--results', metavar='FILE', help='only make tables and plots, of a results.jsonl and next to it; nothing is run')
+    args = parser.parse_args(argv)
+    check_file(args.study, '--study')
+    study = Config.fromfile(args.study)
+    # a table for each task, in a folder of its own, even where the command line picks one of a study's tasks
+    args.by_task = len(args.configs or study.get('configs', [])) > 1 or 'configs' in study
+    args.configs = args.configs or [str(Path(args.study).parent / path) for path in study.get('configs', [])]
+    if not args.configs and not args.results:
+        raise ConfigError('CONFIG is missing; name a config of the method, or a --study that does.')
+    args.protocols = args.protocols or study.compare
+    args.seeds = args.seeds or study.get('seeds', [0])
+    args.baseline = study.get('baseline')
+    return args
 
 
 class RunFailed(RuntimeError):
@@ -85,7 +104,7 @@ class Run:
         self.config = self.folder / 'config.py'
         self.record = self.folder / 'record.json'
         self.log = self.folder / 'output.txt'
-        self.trains = True
+        self.trains = self.validates_apart = True
 
     @property
     def result(self) -> dict:
@@ -116,17 +135,29 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(text)
         self.trains = cfg.train_cfg is not None
+        # where settings are chosen by other images than those of the final figures
+        self.validates_apart = cfg.val_dataloader != cfg.test_dataloader
 
     def finish(self, config: str) -> None:
         """Make the result of what training or test have recorded; a test alone has no costs."""
         record = self.progress()
+        kept = dict(metrics='metrics', val_metrics='val_metrics', iterations='iter', seconds='seconds',
+                    peak_memory='peak_memory', memory_kind='memory_kind')
         write_json(
             self.folder / 'result.json',
             dict(
-                config=config,
+                config=os.path.relpath(config, ROOT),
                 protocol=self.protocol,
                 seed=self.seed,
-                **{key: record[key] for key in ('metrics', 'seconds', 'peak_memory', 'memory_kind') if key in record}))
+                commit=_commit(),
+                **{name: record[key] for name, key in kept.items() if key in record}))
+
+
+def _commit() -> str:
+    """What git calls the code of this file, with a ``+`` if it was changed since; empty outside of a repository."""
+    call = subprocess.run(['git', '-C', str(ROOT), 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+'],
+                          capture_output=True, text=True)
+    return call.stdout.strip()
 
 
 def _difference(old: Config, new: Config) -> str:
@@ -224,6 +255,10 @@ def train_and_test(run: Run, progress: Progress) -> None:
     work_dir = ['--work-dir', str(run.folder / 'train')]
     if not run.progress().get('finished'):
         execute(run, progress, 'train.py', str(run.config), *work_dir, '--seed', str(run.seed), '--resume')
+    record = run.progress()
+    if run.validates_apart and 'val_metrics' not in record:
+        record['val_metrics'] = record.pop('metrics', {})
+        write_json(run.record, record)
     if 'metrics' not in run.progress():
         execute(run, progress, 'test.py', str(run.config), run.checkpoint, *work_dir)
 
@@ -254,13 +289,14 @@ class Study:
         if len(self.paths) < len(args.configs):
             raise ConfigError(f'CONFIG is {", ".join(args.configs)}; their names must differ.')
         self.cfgs = {task: _load(path, args.cfg_options) for task, path in self.paths.items()}
-        self.protocols = {task: load_protocols(PROTOCOLS, cfg) for task, cfg in self.cfgs.items()}
+        self.protocols = {task: load_protocols(args.study, cfg) for task, cfg in self.cfgs.items()}
         rows = next(iter(self.protocols.values()))
         self.order = in_order(args.protocols, rows)
         for name in self.order:
             if rows[name].get('of_other') and len(self.paths) != 2:
                 raise ConfigError(f"--protocols has '{name}', which takes a part from another task; it needs two "
                                   f'configs, not {len(self.paths)}.')
+        self.by_task = args.by_task
         self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
         self.seeds = list(dict.fromkeys(args.seeds))
         self.sr_cfg = _load(args.sr_config, args.cfg_options) if args.sr_config else None
@@ -286,7 +322,7 @@ class Study:
         clean = 'restorer' in row and row.restorer is None
         clean |= bool(row.phases) and {loss for phase in row.phases for loss in phase.losses} == {'task_hr'}
         shared = name == 'sr' and self.sr_cfg is not None
-        return '' if shared or len(self.paths) == 1 else task, None if clean else sigma, name, seed
+        return '' if shared or not self.by_task else task, None if clean else sigma, name, seed
 
     def config(self, task: str, sigma: Optional[float], name: str, checkpoints: Dict[str, str]) -> Config:
         cfg = self.sr_cfg if name == 'sr' and self.sr_cfg is not None else self.cfgs[task]
@@ -305,7 +341,7 @@ class Study:
         tables = []
         for task, path in self.paths.items():
             for sigma in self.sigmas:
-                setting = Setting(task if len(self.paths) > 1 else '', sigma)
+                setting = Setting(task if self.by_task else '', sigma)
                 keys = dict.fromkeys(self.key(task, sigma, name, seed) for seed in self.seeds for name in self.order)
                 table = report([self.runs[key] for key in keys], self.order, self.protocols[task], metric, path,
                                self.work_dir / setting.folder)

@@ -1,0 +1,14 @@
+# Each stage of the study: one cosine for each part. The TDP loss begins after the first epoch.
+_base_ = 'demo.py'
+max_epochs = 6
+train_cfg = dict(
+    max_epochs=max_epochs,
+    val_interval=max_epochs,
+    phases=[
+        dict(name='restore', update='restorer', losses=dict(pixel=1.0, tdp=dict(weight=0.05, begin=1))),
+        dict(name='recognize', update='recognizer', losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34)),
+    ])
+optim_wrapper = dict(
+    restorer=dict(optimizer=dict(lr=1e-3)), recognizer=dict(optimizer=dict(lr=2e-3)))
+cosine = dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=1e-5, convert_to_iter_based=True)
+param_scheduler = dict(_delete_=True, restorer=[cosine], recognizer=[cosine])
