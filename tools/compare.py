@@ -2,15 +2,15 @@
 
 CONFIG is a config of the method; those of the other protocols are made from it by configs/_base_/protocols.py. Each run
 is a process of its own. The same command continues where it was stopped: a run is finished when its result.json is
-there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv and plot.png.
+there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv,
+plot.png and results.jsonl, one line for each finished run.
 
 Several configs, or several strengths of noise (``--sigmas 15 30``), get a folder with a table each, and one table.md of
 all. With two configs of two tasks the protocol ``cross`` puts the restorer of the one in front of the recognizer of the
 other.
 
 ``--study FILE`` names all of it in one file, as configs/_base_/study.py does; what the command line says comes first.
-results.jsonl in the work dir has one line for each finished run, and ``--results`` makes tables and plots of such a file
-again, next to it, without running anything.
+``--results`` makes tables and plots of a results.jsonl again, next to it, without running anything.
 """
 import argparse
 import json
@@ -28,6 +28,7 @@ from mmengine.config import Config, ConfigDict, DictAction
 
 from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool
 from sr4ir_mm.utils.config_check import RUNNER_KEYS, check_file
+from sr4ir_mm.utils.errors import check_choice
 from sr4ir_mm.utils.files import write_json
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
 from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
@@ -72,6 +73,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     args.protocols = args.protocols or study.compare
     args.seeds = args.seeds or study.get('seeds', [0])
     args.baseline = study.get('baseline')
+    # in the order of tables: as the file lists what is compared, then the others
+    args.titles = {name: study.protocols[name].title for name in [*study.compare, *study.protocols]}
     return args
 
 
@@ -263,20 +266,34 @@ def train_and_test(run: Run, progress: Progress) -> None:
         execute(run, progress, 'test.py', str(run.config), run.checkpoint, *work_dir)
 
 
-def report(runs, order, protocols, metric, config: str, work_dir: Path) -> str:
+def report(results, order, titles, metric, heading: str, work_dir: Path, baseline: Optional[str] = None) -> str:
     """Write the table of one setting, draw the plot, and return the table."""
-    results = [run.result for run in runs if run.result]
     if not results:
         return ''
     metric = main_metric(results, metric)
-    rows = summarize(results, [name for name in protocols if name in order], metric)
-    titles = {name: row.title for name, row in protocols.items()}
-    table = markdown(rows, titles)
+    baseline = baseline if any(result['protocol'] == baseline for result in results) else None
+    rows = summarize(results, [name for name in titles if name in order], metric, baseline)
+    table = markdown(rows, titles, baseline)
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / 'table.md').write_text(table)
     write_csv(rows, work_dir / 'table.csv')
-    plot(rows, titles, metric, Path(config).stem, work_dir / 'plot.png')
+    plot(rows, titles, metric, heading, work_dir / 'plot.png', baseline)
     return table
+
+
+def report_results(args: argparse.Namespace) -> None:
+    """Tables and plots of all results in a file, next to it."""
+    check_file(args.results, '--results')
+    results = [json.loads(line) for line in Path(args.results).read_text().splitlines()]
+    for result in results:
+        check_choice(result['protocol'], args.titles, f'{args.results}: protocol')
+    tasks = dict.fromkeys(Path(result['config']).stem for result in results)
+    for task in tasks:
+        chosen = [result for result in results if Path(result['config']).stem == task]
+        names = [result['protocol'] for result in chosen]
+        folder = Path(args.results).parent / task
+        print(f'{task}\n\n{report(chosen, names, args.titles, args.metric, task, folder, args.baseline)}', flush=True)
+    print(f'Written to {Path(args.results).parent}: in a folder for each task table.md, table.csv, plot.png')
 
 
 class Study:
@@ -297,6 +314,8 @@ class Study:
                 raise ConfigError(f"--protocols has '{name}', which takes a part from another task; it needs two "
                                   f'configs, not {len(self.paths)}.')
         self.by_task = args.by_task
+        self.baseline = args.baseline
+        self.titles = args.titles
         self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
         self.seeds = list(dict.fromkeys(args.seeds))
         self.sr_cfg = _load(args.sr_config, args.cfg_options) if args.sr_config else None
@@ -343,13 +362,17 @@ class Study:
             for sigma in self.sigmas:
                 setting = Setting(task if self.by_task else '', sigma)
                 keys = dict.fromkeys(self.key(task, sigma, name, seed) for seed in self.seeds for name in self.order)
-                table = report([self.runs[key] for key in keys], self.order, self.protocols[task], metric, path,
-                               self.work_dir / setting.folder)
+                results = [self.runs[key].result for key in keys if self.runs[key].result]
+                table = report(results, self.order, self.titles, metric, Path(path).stem,
+                               self.work_dir / setting.folder, self.baseline)
                 if table:
                     tables.append(f'{setting}\n\n{table}' if str(setting) else table)
+        lines = [json.dumps(run.result, ensure_ascii=False) + '\n' for run in self.runs.values() if run.result]
         if tables:
+            (self.work_dir / 'results.jsonl').write_text(''.join(lines))
             (self.work_dir / 'table.md').write_text('\n'.join(tables))
-            print('', *tables, f'Written to {self.work_dir}: table.md, table.csv, plot.png', sep='\n', flush=True)
+            print('', *tables, f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl',
+                  sep='\n', flush=True)
 
 
 def _load(path: str, overrides: dict) -> Config:
@@ -361,6 +384,9 @@ def _load(path: str, overrides: dict) -> Config:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    if args.results:
+        report_results(args)
+        return
     study = Study(args)
     added = [name for name in study.order if name not in args.protocols]
     if added:
