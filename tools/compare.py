@@ -22,7 +22,7 @@ import sys
 import time
 from itertools import product
 from pathlib import Path
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
@@ -30,6 +30,7 @@ from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool
 from sr4ir_mm.utils.config_check import RUNNER_KEYS, check_file
 from sr4ir_mm.utils.errors import check_choice
 from sr4ir_mm.utils.files import write_json
+from sr4ir_mm.utils.process import import_once, start_script
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
 from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
 
@@ -229,20 +230,17 @@ def execute(run: Run, progress: Progress, script: str, *arguments: str) -> None:
     Raises:
         RunFailed: It ended with an error.
     """
-    command = [sys.executable, str(ROOT / 'tools' / script), *arguments]
-    env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]))
-    with run.log.open('a') as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=env)
-        try:
-            while process.poll() is None:
-                time.sleep(0.2)
-                progress.update()
-        finally:
-            # what is stopped here must not go on there
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if process.returncode:
+    process = start_script(ROOT / 'tools' / script, arguments, run.log)
+    try:
+        while process.is_alive():
+            process.join(0.2)
+            progress.update()
+    finally:
+        # what is stopped here must not go on there
+        if process.is_alive():
+            process.terminate()
+            process.join()
+    if process.exitcode:
         lines = run.log.read_text(errors='replace').strip().splitlines()
         raise RunFailed(f'{run.name} failed: {lines[-1] if lines else "no output"} (all of it: {run.log})')
 
@@ -306,6 +304,8 @@ class Study:
         if len(self.paths) < len(args.configs):
             raise ConfigError(f'CONFIG is {", ".join(args.configs)}; their names must differ.')
         self.cfgs = {task: _load(path, args.cfg_options) for task, path in self.paths.items()}
+        libraries = {library for cfg in self.cfgs.values() for library in _libraries(cfg)}
+        import_once(['sr4ir_mm.engine', *(f'{library}.models' for library in sorted(libraries))])
         self.protocols = {task: load_protocols(args.study, cfg) for task, cfg in self.cfgs.items()}
         rows = next(iter(self.protocols.values()))
         self.order = in_order(args.protocols, rows)
@@ -380,6 +380,14 @@ def _load(path: str, overrides: dict) -> Config:
     check_config(cfg, overrides)
     cfg.pop('work_dir')  # each run gets its own
     return cfg
+
+
+def _libraries(cfg: Config) -> Iterator[str]:
+    """The host libraries that a config takes something from."""
+    text = str(cfg.to_dict())
+    for library in ('mmagic', 'mmdet', 'mmpretrain', 'mmseg'):
+        if f'{library}.' in text or f"'{library}'" in text:
+            yield library
 
 
 def main(argv=None) -> None:

@@ -4,6 +4,7 @@ from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu
 from .ema import EMAHook
 from .hooks import NonFiniteLossHook, PanelHook, WholeCheckpointHook
 from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
+from .memory_format import ChannelsLastHook
 from .optim_wrapper import CascadeOptimWrapper, CascadeOptimWrapperConstructor
 from .phase import Loss, Phase, build_phases, only_training
 from .record import RunRecordHook
@@ -11,7 +12,7 @@ from .schedulers import CosineRestartLR, LinearRampLR
 
 __all__ = [
     'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend', 'CascadeDistributedDataParallel',
-    'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook',
-    'LinearRampLR', 'Loss', 'NonFiniteLossHook', 'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook',
-    'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'only_training'
+    'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'ChannelsLastHook', 'CheckpointHook', 'CosineRestartLR',
+    'EMAHook', 'LinearRampLR', 'Loss', 'NonFiniteLossHook', 'PanelHook', 'Phase', 'ReproducibleDataLoader',
+    'RunRecordHook', 'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'only_training'
 ]
