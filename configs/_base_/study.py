@@ -5,6 +5,9 @@ _base_ = 'protocols.py'
 # by their paths from here; each has all losses, and its protocols leave some of them out
 configs = [
     '../study/sr4ir-pcl_resnet_edsr_x8_sign-digits.py',
+    '../study/sr4ir-pcl_fpn_edsr_x4_scenes.py',
+    '../study/sr4ir-pcl_resnet_edsr_x4_cifar10.py',
+    '../study/sr4ir-pcl_fcos_edsr_x4_scenes.py',
 ]
 compare = [
     'h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir', 'sr4ir-no-tdp', 'sr4ir-no-cqmix', 'sr4ir-no-alternation',
