@@ -2,8 +2,8 @@
 
 CONFIG is a config of the method; those of the other protocols are made from it by configs/_base_/protocols.py. Each run
 is a process of its own. The same command continues where it was stopped: a run is finished when its result.json is
-there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv,
-plot.png and results.jsonl, one line for each finished run.
+there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv, plot.png
+and results.jsonl, one line for each finished run.
 
 Several configs, or several strengths of noise (``--sigmas 15 30``), get a folder with a table each, and one table.md of
 all. With two configs of two tasks the protocol ``cross`` puts the restorer of the one in front of the recognizer of the
@@ -53,7 +53,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--sr-config', metavar='CONFIG', help='what trains the protocol sr, for all tasks; default: their own configs')
     parser.add_argument(
-        '--seeds', nargs='+', type=int, metavar='N', help='one run of each for each seed; default: those of the study, or 0')
+        '--seeds', nargs='+', type=int, metavar='N',
+        help='one run of each for each seed; default: those of the study, or 0')
     parser.add_argument(
         '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
     parser.add_argument(

@@ -139,7 +139,7 @@ def plot(rows: Sequence[dict],
             axes.annotate(text, (mean, place), (0, 5), textcoords='offset points', ha='center', fontsize=7)
         if name == DIFFERENCE:
             axes.axvline(0, color='black', linewidth=0.8)
-        axes.set_xlabel({'PSNR': 'PSNR (dB)', DIFFERENCE: f'{metric}, difference to {titles.get(baseline)}'}.get(name, name))
+        axes.set_xlabel({'PSNR': 'PSNR (dB)', DIFFERENCE: f'{metric} − {titles.get(baseline)}'}.get(name, name))
         axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.4, -0.8)
         axes.margins(x=0.15)

@@ -9,17 +9,17 @@ from mmengine.config import ConfigDict
 from sr4ir_mm.datasets import CQMix
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
 
+from tests.conftest import segmentor
+
 from .one_iteration import build, cls_batch, one_iteration, seg_batch
 from .test_classifier import resnet
 
 
-def segmentor():
-    from tests.conftest import segmentor
-    return segmentor()
-
-
 @pytest.mark.parametrize('prob, term', [(1., 'task_sr'), (0., 'task_hr')])
-@pytest.mark.parametrize('task, recognizer, batch', [('Classifier', resnet, cls_batch), ('Segmentor', segmentor, seg_batch)])
+@pytest.mark.parametrize('task, recognizer, batch', [
+    ('Classifier', resnet, cls_batch),
+    ('Segmentor', segmentor, seg_batch),
+])
 def test_cqmix_of_one_kind_of_patches_is_training_on_it(task, recognizer, batch, prob, term):
     """To the bit: with p = 1 training on SR, with p = 0 on HR."""
     weights = []

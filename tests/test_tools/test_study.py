@@ -195,6 +195,11 @@ def test_every_run_can_be_traced(results):
         assert len({run['iterations'] for run in results if run['config'] == config}) == 1
 
 
+def test_the_docs_count_runs_and_hours(results):
+    hours = sum(run['seconds'] for run in results) / 3600
+    assert f'{len(results)} runs, {hours:.1f} hours' in (ROOT / 'docs/study.md').read_text()
+
+
 def test_sr_is_no_worse_than_bilinear_interpolation(results):
     sr, bilinear = by_seed(results, 'sr', 'PSNR'), by_seed(results, 'l2t', 'PSNR')
     assert sr and all(value >= bilinear[key] for key, value in sr.items() if key in bilinear)
