@@ -2,11 +2,15 @@
 
 CONFIG is a config of the method; those of the other protocols are made from it by configs/_base_/protocols.py. Each run
 is a process of its own. The same command continues where it was stopped: a run is finished when its result.json is
-there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv and plot.png.
+there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv, plot.png
+and results.jsonl, one line for each finished run.
 
 Several configs, or several strengths of noise (``--sigmas 15 30``), get a folder with a table each, and one table.md of
 all. With two configs of two tasks the protocol ``cross`` puts the restorer of the one in front of the recognizer of the
 other.
+
+``--study FILE`` names all of it in one file, as configs/_base_/study.py does; what the command line says comes first.
+``--results`` makes tables and plots of a results.jsonl again, next to it, without running anything.
 """
 import argparse
 import json
@@ -18,13 +22,15 @@ import sys
 import time
 from itertools import product
 from pathlib import Path
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
 from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool
-from sr4ir_mm.utils.config_check import RUNNER_KEYS
+from sr4ir_mm.utils.config_check import RUNNER_KEYS, check_file
+from sr4ir_mm.utils.errors import check_choice
 from sr4ir_mm.utils.files import write_json
+from sr4ir_mm.utils.process import import_once, start_script
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
 from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
 
@@ -34,18 +40,21 @@ PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare a method with its baselines')
-    parser.add_argument('configs', nargs='+', metavar='config', help='a config of the method, one for each task')
-    everything = ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir']
+    parser.add_argument('configs', nargs='*', metavar='config', help='a config of the method, one for each task')
     parser.add_argument(
-        '--protocols', nargs='+', default=everything, metavar='NAME',
-        help=f'what to compare: rows of configs/_base_/protocols.py; default: {" ".join(everything)}')
+        '--study', default=str(PROTOCOLS), metavar='FILE',
+        help='table of protocols and what is compared by default; default: configs/_base_/protocols.py')
+    parser.add_argument(
+        '--protocols', nargs='+', metavar='NAME',
+        help='what to compare: rows of the table; default: what the file of the table says')
     parser.add_argument(
         '--sigmas', nargs='+', type=float, default=[], metavar='SIGMA',
         help='strengths of the noise, 0 to 255; default: that of the config')
     parser.add_argument(
         '--sr-config', metavar='CONFIG', help='what trains the protocol sr, for all tasks; default: their own configs')
     parser.add_argument(
-        '--seeds', nargs='+', type=int, default=[0], metavar='N', help='one run of each for each seed; default: 0')
+        '--seeds', nargs='+', type=int, metavar='N',
+        help='one run of each for each seed; default: those of the study, or 0')
     parser.add_argument(
         '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
     parser.add_argument(
@@ -53,7 +62,22 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
         help='override settings of the config')
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--results', metavar='FILE', help='only make tables and plots, of a results.jsonl and next to it; nothing is run')
+    args = parser.parse_args(argv)
+    check_file(args.study, '--study')
+    study = Config.fromfile(args.study)
+    # a table for each task, in a folder of its own, even where the command line picks one of a study's tasks
+    args.by_task = len(args.configs or study.get('configs', [])) > 1 or 'configs' in study
+    args.configs = args.configs or [str(Path(args.study).parent / path) for path in study.get('configs', [])]
+    if not args.configs and not args.results:
+        raise ConfigError('CONFIG is missing; name a config of the method, or a --study that does.')
+    args.protocols = args.protocols or study.compare
+    args.seeds = args.seeds or study.get('seeds', [0])
+    args.baseline = study.get('baseline')
+    # in the order of tables: as the file lists what is compared, then the others
+    args.titles = {name: study.protocols[name].title for name in [*study.compare, *study.protocols]}
+    return args
 
 
 class RunFailed(RuntimeError):
@@ -85,7 +109,7 @@ class Run:
         self.config = self.folder / 'config.py'
         self.record = self.folder / 'record.json'
         self.log = self.folder / 'output.txt'
-        self.trains = True
+        self.trains = self.validates_apart = True
 
     @property
     def result(self) -> dict:
@@ -116,17 +140,29 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(text)
         self.trains = cfg.train_cfg is not None
+        # where settings are chosen by other images than those of the final figures
+        self.validates_apart = cfg.val_dataloader != cfg.test_dataloader
 
     def finish(self, config: str) -> None:
         """Make the result of what training or test have recorded; a test alone has no costs."""
         record = self.progress()
+        kept = dict(metrics='metrics', val_metrics='val_metrics', iterations='iter', seconds='seconds',
+                    peak_memory='peak_memory', memory_kind='memory_kind')
         write_json(
             self.folder / 'result.json',
             dict(
-                config=config,
+                config=os.path.relpath(config, ROOT),
                 protocol=self.protocol,
                 seed=self.seed,
-                **{key: record[key] for key in ('metrics', 'seconds', 'peak_memory', 'memory_kind') if key in record}))
+                commit=_commit(),
+                **{name: record[key] for name, key in kept.items() if key in record}))
+
+
+def _commit() -> str:
+    """What git calls the code of this file, with a ``+`` if it was changed since; empty outside of a repository."""
+    call = subprocess.run(['git', '-C', str(ROOT), 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+'],
+                          capture_output=True, text=True)
+    return call.stdout.strip()
 
 
 def _difference(old: Config, new: Config) -> str:
@@ -195,20 +231,17 @@ def execute(run: Run, progress: Progress, script: str, *arguments: str) -> None:
     Raises:
         RunFailed: It ended with an error.
     """
-    command = [sys.executable, str(ROOT / 'tools' / script), *arguments]
-    env = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]))
-    with run.log.open('a') as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=env)
-        try:
-            while process.poll() is None:
-                time.sleep(0.2)
-                progress.update()
-        finally:
-            # what is stopped here must not go on there
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if process.returncode:
+    process = start_script(ROOT / 'tools' / script, arguments, run.log)
+    try:
+        while process.is_alive():
+            process.join(0.2)
+            progress.update()
+    finally:
+        # what is stopped here must not go on there
+        if process.is_alive():
+            process.terminate()
+            process.join()
+    if process.exitcode:
         lines = run.log.read_text(errors='replace').strip().splitlines()
         raise RunFailed(f'{run.name} failed: {lines[-1] if lines else "no output"} (all of it: {run.log})')
 
@@ -224,24 +257,42 @@ def train_and_test(run: Run, progress: Progress) -> None:
     work_dir = ['--work-dir', str(run.folder / 'train')]
     if not run.progress().get('finished'):
         execute(run, progress, 'train.py', str(run.config), *work_dir, '--seed', str(run.seed), '--resume')
+    record = run.progress()
+    if run.validates_apart and 'val_metrics' not in record:
+        record['val_metrics'] = record.pop('metrics', {})
+        write_json(run.record, record)
     if 'metrics' not in run.progress():
         execute(run, progress, 'test.py', str(run.config), run.checkpoint, *work_dir)
 
 
-def report(runs, order, protocols, metric, config: str, work_dir: Path) -> str:
+def report(results, order, titles, metric, heading: str, work_dir: Path, baseline: Optional[str] = None) -> str:
     """Write the table of one setting, draw the plot, and return the table."""
-    results = [run.result for run in runs if run.result]
     if not results:
         return ''
     metric = main_metric(results, metric)
-    rows = summarize(results, [name for name in protocols if name in order], metric)
-    titles = {name: row.title for name, row in protocols.items()}
-    table = markdown(rows, titles)
+    baseline = baseline if any(result['protocol'] == baseline for result in results) else None
+    rows = summarize(results, [name for name in titles if name in order], metric, baseline)
+    table = markdown(rows, titles, baseline)
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / 'table.md').write_text(table)
     write_csv(rows, work_dir / 'table.csv')
-    plot(rows, titles, metric, Path(config).stem, work_dir / 'plot.png')
+    plot(rows, titles, metric, heading, work_dir / 'plot.png', baseline)
     return table
+
+
+def report_results(args: argparse.Namespace) -> None:
+    """Tables and plots of all results in a file, next to it."""
+    check_file(args.results, '--results')
+    results = [json.loads(line) for line in Path(args.results).read_text().splitlines()]
+    for result in results:
+        check_choice(result['protocol'], args.titles, f'{args.results}: protocol')
+    tasks = dict.fromkeys(Path(result['config']).stem for result in results)
+    for task in tasks:
+        chosen = [result for result in results if Path(result['config']).stem == task]
+        names = [result['protocol'] for result in chosen]
+        folder = Path(args.results).parent / task
+        print(f'{task}\n\n{report(chosen, names, args.titles, args.metric, task, folder, args.baseline)}', flush=True)
+    print(f'Written to {Path(args.results).parent}: in a folder for each task table.md, table.csv, plot.png')
 
 
 class Study:
@@ -254,13 +305,18 @@ class Study:
         if len(self.paths) < len(args.configs):
             raise ConfigError(f'CONFIG is {", ".join(args.configs)}; their names must differ.')
         self.cfgs = {task: _load(path, args.cfg_options) for task, path in self.paths.items()}
-        self.protocols = {task: load_protocols(PROTOCOLS, cfg) for task, cfg in self.cfgs.items()}
+        libraries = {library for cfg in self.cfgs.values() for library in _libraries(cfg)}
+        import_once(['sr4ir_mm.engine', *(f'{library}.models' for library in sorted(libraries))])
+        self.protocols = {task: load_protocols(args.study, cfg) for task, cfg in self.cfgs.items()}
         rows = next(iter(self.protocols.values()))
         self.order = in_order(args.protocols, rows)
         for name in self.order:
             if rows[name].get('of_other') and len(self.paths) != 2:
                 raise ConfigError(f"--protocols has '{name}', which takes a part from another task; it needs two "
                                   f'configs, not {len(self.paths)}.')
+        self.by_task = args.by_task
+        self.baseline = args.baseline
+        self.titles = args.titles
         self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
         self.seeds = list(dict.fromkeys(args.seeds))
         self.sr_cfg = _load(args.sr_config, args.cfg_options) if args.sr_config else None
@@ -286,7 +342,7 @@ class Study:
         clean = 'restorer' in row and row.restorer is None
         clean |= bool(row.phases) and {loss for phase in row.phases for loss in phase.losses} == {'task_hr'}
         shared = name == 'sr' and self.sr_cfg is not None
-        return '' if shared or len(self.paths) == 1 else task, None if clean else sigma, name, seed
+        return '' if shared or not self.by_task else task, None if clean else sigma, name, seed
 
     def config(self, task: str, sigma: Optional[float], name: str, checkpoints: Dict[str, str]) -> Config:
         cfg = self.sr_cfg if name == 'sr' and self.sr_cfg is not None else self.cfgs[task]
@@ -305,15 +361,19 @@ class Study:
         tables = []
         for task, path in self.paths.items():
             for sigma in self.sigmas:
-                setting = Setting(task if len(self.paths) > 1 else '', sigma)
+                setting = Setting(task if self.by_task else '', sigma)
                 keys = dict.fromkeys(self.key(task, sigma, name, seed) for seed in self.seeds for name in self.order)
-                table = report([self.runs[key] for key in keys], self.order, self.protocols[task], metric, path,
-                               self.work_dir / setting.folder)
+                results = [self.runs[key].result for key in keys if self.runs[key].result]
+                table = report(results, self.order, self.titles, metric, Path(path).stem,
+                               self.work_dir / setting.folder, self.baseline)
                 if table:
                     tables.append(f'{setting}\n\n{table}' if str(setting) else table)
+        lines = [json.dumps(run.result, ensure_ascii=False) + '\n' for run in self.runs.values() if run.result]
         if tables:
+            (self.work_dir / 'results.jsonl').write_text(''.join(lines))
             (self.work_dir / 'table.md').write_text('\n'.join(tables))
-            print('', *tables, f'Written to {self.work_dir}: table.md, table.csv, plot.png', sep='\n', flush=True)
+            print('', *tables, f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl',
+                  sep='\n', flush=True)
 
 
 def _load(path: str, overrides: dict) -> Config:
@@ -323,8 +383,19 @@ def _load(path: str, overrides: dict) -> Config:
     return cfg
 
 
+def _libraries(cfg: Config) -> Iterator[str]:
+    """The host libraries that a config takes something from."""
+    text = str(cfg.to_dict())
+    for library in ('mmagic', 'mmdet', 'mmpretrain', 'mmseg'):
+        if f'{library}.' in text or f"'{library}'" in text:
+            yield library
+
+
 def main(argv=None) -> None:
     args = parse_args(argv)
+    if args.results:
+        report_results(args)
+        return
     study = Study(args)
     added = [name for name in study.order if name not in args.protocols]
     if added:

@@ -5,6 +5,8 @@
 #             model: its scale and the arguments of its degradation
 #   start     the part whose weights come from a run of another protocol
 #   of_other  True: of that protocol's run for the other one of two configs
+#   without   losses that the config has and this protocol does not; a phase with no other is left out
+#   joint     True: all losses in one phase that updates all parts
 # No `phases`: those of the config itself. Empty `phases`: nothing learns, the parts are tested as they start, and those
 # that `start` does not name come from the config's own init_cfg.
 protocols = {
@@ -41,3 +43,5 @@ protocols = {
     'joint': dict(title='joint', start=dict(restorer='sr')),
     'cross': dict(title='cross-task', phases=[], start=dict(restorer='joint'), of_other=True),
 }
+# what is compared by default
+compare = ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir']

@@ -14,11 +14,39 @@ def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
     """Read the table of protocols.
 
     Args:
-        path: Path of ``configs/_base_/protocols.py``.
-        cfg: The config of a method; rows without phases get its phases.
+        path: Path of ``configs/_base_/protocols.py``, or of a study, which has a table of its own.
+        cfg: The config of a method; rows without phases get its phases, less the losses in ``without``, and as one
+            phase if they say ``joint``.
+
+    Raises:
+        ConfigError: A row is without a loss that the config does not have.
     """
-    rows = Config.fromfile(path).protocols
-    return {name: ConfigDict({'phases': cfg.train_cfg.phases, **row}) for name, row in rows.items()}
+    protocols = {}
+    for name, row in Config.fromfile(path).protocols.items():
+        row = ConfigDict({'phases': cfg.train_cfg.phases, **row})
+        row.phases = _without(row.phases, row.get('without', []), f'protocols[{name!r}].without')
+        if row.get('joint'):
+            row.phases = _joint(row.phases)
+        protocols[name] = row
+    return protocols
+
+
+def _without(phases: Sequence[dict], terms: Sequence[str], key: str) -> List[dict]:
+    """The phases without these losses; one that has no others is left out."""
+    for term in terms:
+        check_choice(term, [term for phase in phases for term in phase['losses']], key)
+    phases = [
+        ConfigDict(phase, losses={term: loss for term, loss in phase['losses'].items() if term not in terms})
+        for phase in phases
+    ]
+    return [phase for phase in phases if phase.losses]
+
+
+def _joint(phases: Sequence[dict]) -> List[dict]:
+    """All losses in one phase that updates all parts."""
+    update = list(dict.fromkeys(part for phase in phases for part in _as_list(phase['update'])))
+    losses = {term: loss for phase in phases for term, loss in phase['losses'].items()}
+    return [ConfigDict(name='joint', update=update, losses=losses)]
 
 
 def in_order(names: Sequence[str], protocols: Dict[str, ConfigDict]) -> List[str]:

@@ -3,13 +3,14 @@ import csv
 import math
 import statistics
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .errors import check_choice
 
 #: the figure of a task that papers report, where a metric computes several
 MAIN_METRICS = ('mIoU', 'coco/bbox_mAP', 'pascal_voc/mAP', 'accuracy/top1')
 RESTORATION_METRICS = ('PSNR', 'SSIM', 'LPIPS')
+DIFFERENCE = 'difference'
 
 
 def main_metric(results: Sequence[dict], wanted: Optional[str] = None) -> Optional[str]:
@@ -39,39 +40,61 @@ def _columns(results: Sequence[dict], metric: Optional[str]) -> Dict[str, callab
         name: lambda result, key=key: result.get(key, math.nan) for name, key in costs.items()})
 
 
-def summarize(results: Sequence[dict], order: Sequence[str], metric: Optional[str]) -> List[dict]:
+def summarize(results: Sequence[dict],
+              order: Sequence[str],
+              metric: Optional[str],
+              baseline: Optional[str] = None) -> List[dict]:
     """One row for each protocol: ``protocol``, ``seeds`` and, for each column, (mean, deviation).
 
     The deviation is that of a sample; one seed has none.
+
+    Args:
+        results: What finished runs have written.
+        order: The protocols, as the table has them.
+        metric: Name of the task metric.
+        baseline: A protocol. The column ``difference`` then has the mean of the differences to it, of runs with the same
+            seed, and the standard error of that mean.
     """
     rows = []
+    columns = _columns(results, metric)
+    compared = {run['seed']: columns[metric](run) for run in results if metric and run['protocol'] == baseline}
     for name in order:
         runs = [result for result in results if result['protocol'] == name]
         row = dict(protocol=name, seeds=sorted(run['seed'] for run in runs))
-        for column, get in _columns(results, metric).items():
-            values = [value for value in map(get, runs) if not math.isnan(value)]
-            mean = sum(values) / len(values) if values else math.nan
-            finite = len(values) > 1 and math.isfinite(mean)
-            row[column] = (mean, statistics.stdev(values) if finite else math.nan)
+        for column, get in columns.items():
+            row[column] = _mean_and_deviation(map(get, runs))
+            if column == metric and compared:
+                pairs = [get(run) - compared[run['seed']] for run in runs if run['seed'] in compared]
+                mean, deviation = _mean_and_deviation(pairs if name != baseline else [])
+                row[DIFFERENCE] = (mean, deviation / math.sqrt(max(len(pairs), 1)))
         rows.append(row)
     return rows
 
 
-def _cell(mean: float, deviation: float) -> str:
+def _mean_and_deviation(values: Iterable[float]) -> Tuple[float, float]:
+    values = [value for value in values if not math.isnan(value)]
+    mean = sum(values) / len(values) if values else math.nan
+    finite = len(values) > 1 and math.isfinite(mean)
+    return mean, statistics.stdev(values) if finite else math.nan
+
+
+def _cell(mean: float, deviation: float, sign: str = '') -> str:
     if math.isnan(mean):
         return '–'
     if math.isinf(mean):
         return '∞'
     digits = 0 if abs(mean) >= 100 else 2
-    return f'{mean:.{digits}f}' + ('' if math.isnan(deviation) else f' ± {deviation:.{digits}f}')
+    return f'{mean:{sign}.{digits}f}' + ('' if math.isnan(deviation) else f' ± {deviation:.{digits}f}')
 
 
-def markdown(rows: Sequence[dict], titles: Dict[str, str]) -> str:
+def markdown(rows: Sequence[dict], titles: Dict[str, str], baseline: Optional[str] = None) -> str:
     """The table for people."""
     columns = [key for key in rows[0] if key not in ('protocol', 'seeds')]
-    lines = ['| protocol | ' + ' | '.join(columns) + ' | seeds |', '|' + '---|' * (len(columns) + 2)]
+    heads = [f'− {titles[baseline]} (± standard error)' if column == DIFFERENCE else column for column in columns]
+    lines = ['| protocol | ' + ' | '.join(heads) + ' | seeds |', '|' + '---|' * (len(columns) + 2)]
     for row in rows:
-        cells = [titles[row['protocol']], *(_cell(*row[column]) for column in columns)]
+        cells = [titles[row['protocol']],
+                 *(_cell(*row[column], sign='+' if column == DIFFERENCE else '') for column in columns)]
         lines.append('| ' + ' | '.join([*cells, ', '.join(map(str, row['seeds'])) or '–']) + ' |')
     return '\n'.join(lines) + '\n'
 
@@ -87,28 +110,39 @@ def write_csv(rows: Sequence[dict], path: Path) -> None:
             writer.writerow([row['protocol'], ' '.join(map(str, row['seeds'])), *values])
 
 
-def plot(rows: Sequence[dict], titles: Dict[str, str], metric: Optional[str], heading: str, path: Path) -> None:
-    """The task metric and the restoration metrics of each protocol, with the deviation over the seeds."""
+def plot(rows: Sequence[dict],
+         titles: Dict[str, str],
+         metric: Optional[str],
+         heading: str,
+         path: Path,
+         baseline: Optional[str] = None) -> None:
+    """The task metric and the restoration metrics of each protocol, with the deviation over the seeds.
+
+    With a baseline the differences to it too, with their standard error.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    names = [key for key in rows[0] if key == metric or key.split('/')[-1] in RESTORATION_METRICS]
-    figure = Figure(figsize=(max(4.5, 0.8 * len(rows)) * len(names), 3.6), layout='constrained')
+    names = [key for key in rows[0] if key in (metric, DIFFERENCE) or key.split('/')[-1] in RESTORATION_METRICS]
+    figure = Figure(figsize=(1.5 + 3.2 * len(names), 1.2 + 0.32 * len(rows)), layout='constrained')
     FigureCanvasAgg(figure)
     figure.suptitle(heading)
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
-        finite = [row for row in rows if math.isfinite(row[name][0])]
-        labels = [titles[row['protocol']] for row in finite]
-        means = [row[name][0] for row in finite]
-        deviations = [0 if math.isnan(row[name][1]) else row[name][1] for row in finite]
-        if name == metric:
-            axes.bar(labels, means, color='tab:blue', alpha=0.7)
-        # decibels have no zero that a bar could start from: points
-        axes.errorbar(labels, means, yerr=deviations, fmt='o', markersize=4, capsize=4, color='black')
-        for index, (mean, deviation) in enumerate(zip(means, deviations)):
-            axes.annotate(f'{mean:.2f}', (index, mean + deviation), (0, 5), textcoords='offset points', ha='center',
-                          fontsize=8)
-        axes.set_ylabel('PSNR (dB)' if name == 'PSNR' else name)
-        axes.set_xlim(-0.6, len(finite) - 0.4)
-        axes.margins(y=0.15)
+    labels = [titles[row['protocol']] for row in rows]
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True)[0], names):
+        for place, row in enumerate(rows):
+            mean, deviation = row[name]
+            if not math.isfinite(mean):
+                continue
+            # points, not bars: neither decibels nor what matters of a metric starts at zero
+            axes.errorbar(mean, place, xerr=0 if math.isnan(deviation) else deviation, fmt='o', markersize=4, capsize=3,
+                          color='tab:blue')
+            text = f'{mean:+.2f}' if name == DIFFERENCE else f'{mean:.2f}'
+            axes.annotate(text, (mean, place), (0, 5), textcoords='offset points', ha='center', fontsize=7)
+        if name == DIFFERENCE:
+            axes.axvline(0, color='black', linewidth=0.8)
+        axes.set_xlabel({'PSNR': 'PSNR (dB)', DIFFERENCE: f'{metric} − {titles.get(baseline)}'}.get(name, name))
+        axes.set_yticks(range(len(rows)), labels)
+        axes.set_ylim(len(rows) - 0.4, -0.8)
+        axes.margins(x=0.15)
+        axes.grid(axis='x', alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
     figure.savefig(path, dpi=150)

@@ -1,0 +1,205 @@
+"""The study: its protocols, its tables, and that docs/study.md says what its raw results say."""
+import importlib.util
+import json
+import math
+from collections import defaultdict
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from sr4ir_mm.registry import DATASETS
+from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils.protocols import apply_protocol, load_protocols
+from sr4ir_mm.utils.report import markdown, summarize
+from tests.conftest import ROOT
+
+STUDY = ROOT / 'configs/_base_/study.py'
+RESULTS = ROOT / 'docs/study/results.jsonl'
+spec = importlib.util.spec_from_file_location('compare', ROOT / 'tools/compare.py')
+compare = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(compare)
+
+
+@pytest.fixture
+def cfg():
+    return Config.fromfile(ROOT / 'configs/study/sr4ir-pcl_resnet_edsr_x8_sign-digits.py')
+
+
+@pytest.fixture
+def protocols(cfg):
+    return load_protocols(STUDY, cfg)
+
+
+def losses(row):
+    return {phase.name: set(phase.losses) for phase in row.phases}
+
+
+def test_what_a_variant_leaves_out(protocols):
+    sr4ir = dict(restore={'pixel', 'tdp'}, recognize={'task_sr', 'task_hr', 'task_cqmix'})
+    assert losses(protocols['sr4ir']) == sr4ir
+    assert losses(protocols['sr4ir-no-tdp']) == dict(sr4ir, restore={'pixel'})
+    assert losses(protocols['sr4ir-no-cqmix']) == dict(sr4ir, recognize={'task_sr', 'task_hr'})
+    assert losses(protocols['sr4ir-no-alternation']) == dict(joint=sr4ir['restore'] | sr4ir['recognize'])
+    assert protocols['sr4ir-no-alternation'].phases[0]['update'] == ['restorer', 'recognizer']
+    assert losses(protocols['sr4ir-pcl']) == dict(sr4ir, embed={'embedding'}, restore=sr4ir['restore'] | {'contrastive'})
+
+
+def test_a_variant_can_only_leave_out_what_is_there(tmp_path, cfg):
+    path = tmp_path / 'protocols.py'
+    path.write_text("protocols = dict(x=dict(title='x', without=['tpd']))")
+    with pytest.raises(ConfigError, match=r"protocols\['x'\]\.without is 'tpd'; allowed: .*'tdp'"):
+        load_protocols(path, cfg)
+
+
+def test_every_protocol_starts_from_the_same_weights(cfg, protocols):
+    """Each part that a protocol trains comes from the two first stages, each that it keeps from a whole training."""
+    for name in Config.fromfile(STUDY).compare:
+        row = protocols[name]
+        made = apply_protocol(cfg, row, dict.fromkeys(row.start, 'some.pth'))
+        updated = {part for phase in made.train_cfg.phases
+                   for part in ([phase['update']] if isinstance(phase['update'], str) else phase['update'])}
+        for part, first, whole in (('recognizer', 'start-t', 'h2t'), ('restorer', 'start-s', 'sr')):
+            # bilinear interpolation and clean images have nothing to start from
+            if made.model[part] is None or made.model[part].type == 'sr4ir_mm.Interpolation':
+                assert part not in row.start
+                continue
+            assert row.start[part] == (first if part in updated else whole), name
+        assert made.train_cfg.max_epochs == cfg.train_cfg.max_epochs
+
+
+def test_a_study_needs_no_configs_on_the_command_line():
+    args = compare.parse_args(['--study', str(STUDY), '--seeds', '7'])
+    assert [compare.Path(path).resolve() for path in args.configs] == [
+        (STUDY.parent / path).resolve() for path in Config.fromfile(STUDY).configs]
+    assert args.seeds == [7] and args.protocols[0] == 'h2t' and args.baseline == 's2t'
+    with pytest.raises(ConfigError, match='CONFIG is missing'):
+        compare.parse_args([])
+    with pytest.raises(ConfigError, match="--study is 'nowhere.py', which does not exist"):
+        compare.parse_args(['--study', 'nowhere.py'])
+
+
+def result(protocol, seed, value, **metrics):
+    return dict(protocol=protocol, seed=seed, metrics=dict(mIoU=value, **metrics))
+
+
+def test_differences_are_those_of_the_same_seed():
+    results = [result('s2t', 0, 10.), result('s2t', 1, 30.), result('s2t', 2, 20.),
+               result('sr4ir', 0, 11.), result('sr4ir', 1, 33.), result('sr4ir', 2, 22.), result('sr4ir', 9, 99.)]
+    rows = summarize(results, ['s2t', 'sr4ir'], 'mIoU', 's2t')
+    mean, error = rows[1]['difference']
+    assert mean == pytest.approx(2) and error == pytest.approx(1 / math.sqrt(3))
+    table = markdown(rows, dict(s2t='S→T', sr4ir='SR4IR'), 's2t').splitlines()
+    assert table[0] == '| protocol | mIoU | − S→T (± standard error) | seeds |'
+    assert table[2] == '| S→T | 20.00 ± 10.00 | – | 0, 1, 2 |'
+    assert '| +2.00 ± 0.58 | 0, 1, 2, 9 |' in table[3]
+    assert 'difference' not in summarize(results, ['s2t'], 'mIoU')[0]
+
+
+def write_results(path, results):
+    path.write_text(''.join(json.dumps(dict(each, config='configs/study/task.py')) + '\n' for each in results))
+
+
+def test_tables_and_plots_from_raw_results(tmp_path, capsys):
+    path = tmp_path / 'results.jsonl'
+    write_results(path, [result('sr4ir', 0, 3., PSNR=20.), result('s2t', 0, 2., PSNR='inf')])
+    compare.main(['--study', str(STUDY), '--results', str(path)])
+    table = (tmp_path / 'task/table.md').read_text()
+    assert table.splitlines()[2:] == ['| S→T | 2.00 | – | ∞ | 0 |', '| SR4IR | 3.00 | +1.00 | 20.00 | 0 |']
+    assert table in capsys.readouterr().out
+    assert cv2.imread(str(tmp_path / 'task/plot.png')).std() > 0
+    write_results(path, [result('sr4r', 0, 3.)])
+    with pytest.raises(ConfigError, match=r"results\.jsonl: protocol is 'sr4r'; .* Did you mean 'sr4ir'"):
+        compare.main(['--study', str(STUDY), '--results', str(path)])
+
+
+def test_test_images_are_for_the_figures_where_there_are_others_for_validation(tmp_path, monkeypatch):
+    """Training records what validation gives; the figures are those of a test behind it."""
+    run = compare.Run(tmp_path, 'sr4ir', 0)
+    scripts = []
+
+    def execute(run, progress, script, *arguments):
+        scripts.append(script)
+        value = 90. if script == 'train.py' else 80.
+        (run.folder / 'train').mkdir(exist_ok=True)
+        compare.write_json(run.record, dict(run.progress(), metrics=dict(top1=value), iter=5, finished=True))
+
+    monkeypatch.setattr(compare, 'execute', execute)
+    run.prepare(Config(dict(train_cfg=dict(max_epochs=1), val_dataloader=dict(a=1), test_dataloader=dict(a=2))))
+    compare.train_and_test(run, None)
+    run.finish('configs/study/task.py')
+    assert scripts == ['train.py', 'test.py']
+    assert run.result['metrics'] == dict(top1=80.) and run.result['val_metrics'] == dict(top1=90.)
+    assert run.result['iterations'] == 5 and 'commit' in run.result
+    compare.train_and_test(run, None)  # nothing is left to do
+    assert len(scripts) == 2
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve images in two classes."""
+    for name in 'ab':
+        (tmp_path / 'train' / name).mkdir(parents=True)
+        for index in range(6):
+            cv2.imwrite(str(tmp_path / f'train/{name}/{index}.png'), np.zeros((8, 8, 3), np.uint8))
+    return dict(type='mmpretrain.CustomDataset', data_root=str(tmp_path), data_prefix='train')
+
+
+def test_training_and_validation_share_no_image(folder):
+    parts = {part: DATASETS.build(dict(type='sr4ir_mm.TrainValSplit', dataset=folder, part=part, every=3))
+             for part in ('train', 'val')}
+    images = {part: {dataset.get_data_info(index)['img_path'] for index in range(len(dataset))}
+              for part, dataset in parts.items()}
+    assert len(images['train']) == 8 and len(images['val']) == 4 and not images['train'] & images['val']
+    assert {path.split('/')[-2] for path in images['val']} == {'a', 'b'}
+    assert parts['val'].metainfo['classes'] == ('a', 'b')
+    with pytest.raises(ConfigError, match="TrainValSplit.part is 'tain'"):
+        DATASETS.build(dict(type='sr4ir_mm.TrainValSplit', dataset=folder, part='tain'))
+    with pytest.raises(ConfigError, match='TrainValSplit.every is 1'):
+        DATASETS.build(dict(type='sr4ir_mm.TrainValSplit', dataset=folder, part='val', every=1))
+
+
+# ---------- the results that are in the repository
+
+
+@pytest.fixture(scope='module')
+def results():
+    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+
+
+def by_seed(results, protocol, metric):
+    return {(run['config'], run['seed']): float(run['metrics'][metric]) for run in results
+            if run['protocol'] == protocol and metric in run['metrics']}
+
+
+def test_the_tables_in_the_docs_are_those_of_the_raw_results(results, tmp_path):
+    (tmp_path / 'results.jsonl').write_text(RESULTS.read_text())
+    compare.main(['--study', str(STUDY), '--results', str(tmp_path / 'results.jsonl')])
+    text = (ROOT / 'docs/study.md').read_text()
+    tables = sorted(tmp_path.glob('*/table.md'))
+    assert tables
+    for path in tables:
+        assert path.read_text() in text, f'docs/study.md has another table of {path.parent.name}'
+
+
+def test_every_run_can_be_traced(results):
+    seeds = defaultdict(set)
+    for run in results:
+        assert (ROOT / run['config']).is_file() and run['commit'] and not run['commit'].endswith('+')
+        assert run['seconds'] > 0 and run['iterations'] > 0
+        assert run['seed'] not in seeds[run['config'], run['protocol']], 'twice'
+        seeds[run['config'], run['protocol']].add(run['seed'])
+    # the same budget for all protocols of a task
+    for config in {run['config'] for run in results}:
+        assert len({run['iterations'] for run in results if run['config'] == config}) == 1
+
+
+def test_the_docs_count_runs_and_hours(results):
+    hours = sum(run['seconds'] for run in results) / 3600
+    assert f'{len(results)} runs, {hours:.1f} hours' in (ROOT / 'docs/study.md').read_text()
+
+
+def test_sr_is_no_worse_than_bilinear_interpolation(results):
+    sr, bilinear = by_seed(results, 'sr', 'PSNR'), by_seed(results, 'l2t', 'PSNR')
+    assert sr and all(value >= bilinear[key] for key, value in sr.items() if key in bilinear)
