@@ -215,10 +215,10 @@ def growth(args: argparse.Namespace) -> None:
             rows.append({'axis': axis, 'x': round(x, 2), 'seconds per iteration': round(statistics.median(times[x]), 3),
                          'tensors (MiB)': round((total - there) / 2**20)})
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
-    one, two = (_parallel(number, args.repeats) for number in (1, 2))
-    for number, seconds in ((1, one), (2, two)):
+        write(rows, args.out, 'growth')
+    for number in (1, 2):
         rows.append({'axis': 'processes of one thread (gloo), batch 1 each, 160×160', 'x': number,
-                     'seconds per iteration': round(seconds, 3), 'tensors (MiB)': ''})
+                     'seconds per iteration': round(_parallel(number, args.repeats), 3), 'tensors (MiB)': ''})
         print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
     write(rows, args.out, 'growth')
 
@@ -276,18 +276,18 @@ def cards(args: argparse.Namespace) -> None:
         for variant in ('float32', 'bfloat16'):
             # batch norm behind a global pool needs two images
             worker = Worker(CASES[name]._replace(side=128, batch=2), variant=variant)
-            total, there = worker.ask('live_bytes')
+            fixed, each = worker.ask('bytes_per_image')
             worker.stop()
-            each = (total - there) / 2 * (crop / 128)**2
-            row = {'networks': name, 'crop': crop, 'variant': variant, 'weights and optimizers (MiB)': round(there / 2**20),
-                   'each image (MiB)': round(each / 2**20)}
+            each *= (crop / 128)**2
+            row = {'networks': name, 'crop': crop, 'variant': variant,
+                   'weights, gradients, optimizers (MiB)': round(fixed / 2**20), 'each image (MiB)': round(each / 2**20)}
             for card in (8, 16, 24, 48, 80):
                 # the CUDA context, libraries' workspaces and what the allocator cannot use
-                free = card * 2**30 * 0.9 - 2**30 - there
+                free = card * 2**30 * 0.9 - 2**30 - fixed
                 row[f'batch on {card} GB'] = int(free // each)
             rows.append(row)
             print(json.dumps(row, ensure_ascii=False), flush=True)
-    write(rows, args.out, 'cards')
+        write(rows, args.out, 'cards')
 
 
 IMPORTS = 'import torch, mmcv.ops, mmengine.runner, mmseg.datasets, mmseg.models, mmseg.evaluation, mmagic.models'

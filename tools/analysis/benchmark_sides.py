@@ -90,7 +90,7 @@ class Side:
         reference = variant == 'reference'
         cfg.model.update(dict(channels_last=[], efficient_conv_bn_eval=False) if reference else options)
         torch.manual_seed(0)
-        self.variant = variant
+        self.case, self.variant = case, variant
         self.model = MODELS.build(cfg.model).train()
         if torch.cuda.is_available():
             self.model.cuda()
@@ -176,6 +176,15 @@ class Side:
                 now += event.nbytes()
                 peak = max(peak, now)
         return there + peak, there
+
+    def bytes_per_image(self) -> Tuple[int, int]:
+        """What the tensors of an iteration take at most: without images, and each image more."""
+        four, eight = (self._bytes_of(batch) for batch in (4, 8))
+        return 2 * four - eight, (eight - four) // 4
+
+    def _bytes_of(self, batch: int) -> int:
+        self.batch = make_batch(self.model.host, self.case.side, batch)
+        return self.live_bytes()[0]
 
     def breakdown(self) -> Dict[str, float]:
         """Seconds of an iteration of this package by what they are spent on; a backward belongs to its network."""
