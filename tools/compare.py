@@ -3,7 +3,7 @@
 CONFIG is a config of the method; those of the other protocols are made from it by configs/_base_/protocols.py. Each run
 is a process of its own. The same command continues where it was stopped: a run is finished when its result.json is
 there, and one that is not resumes from its latest checkpoint. The work dir gets table.md, table.csv, plot.png
-and results.jsonl, one line for each finished run.
+and results.jsonl, a line for each finished run in it.
 
 Several configs, or several strengths of noise (``--sigmas 15 30``), get a folder with a table each, and one table.md of
 all. With two configs of two tasks the protocol ``cross`` puts the restorer of the one in front of the recognizer of the
@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from itertools import product
 from pathlib import Path
 from typing import Dict, Iterator, NamedTuple, Optional
@@ -154,6 +155,7 @@ class Run:
                 config=os.path.relpath(config, ROOT),
                 protocol=self.protocol,
                 seed=self.seed,
+                **({} if self.setting.sigma is None else dict(sigma=self.setting.sigma)),
                 commit=_commit(),
                 **{name: record[key] for name, key in kept.items() if key in record}))
 
@@ -286,12 +288,14 @@ def report_results(args: argparse.Namespace) -> None:
     results = [json.loads(line) for line in Path(args.results).read_text().splitlines()]
     for result in results:
         check_choice(result['protocol'], args.titles, f'{args.results}: protocol')
-    tasks = dict.fromkeys(Path(result['config']).stem for result in results)
-    for task in tasks:
-        chosen = [result for result in results if Path(result['config']).stem == task]
+    settings = defaultdict(list)
+    for result in results:
+        settings[Setting(Path(result['config']).stem, result.get('sigma'))].append(result)
+    for setting, chosen in settings.items():
         names = [result['protocol'] for result in chosen]
-        folder = Path(args.results).parent / task
-        print(f'{task}\n\n{report(chosen, names, args.titles, args.metric, task, folder, args.baseline)}', flush=True)
+        folder = Path(args.results).parent / setting.folder
+        table = report(chosen, names, args.titles, args.metric, str(setting), folder, args.baseline)
+        print(f'{setting}\n\n{table}', flush=True)
     print(f'Written to {Path(args.results).parent}: in a folder for each task table.md, table.csv, plot.png')
 
 
@@ -368,9 +372,10 @@ class Study:
                                self.work_dir / setting.folder, self.baseline)
                 if table:
                     tables.append(f'{setting}\n\n{table}' if str(setting) else table)
-        lines = [json.dumps(run.result, ensure_ascii=False) + '\n' for run in self.runs.values() if run.result]
         if tables:
-            (self.work_dir / 'results.jsonl').write_text(''.join(lines))
+            # of earlier commands too, with other protocols or seeds
+            results = [json.loads(path.read_text()) for path in sorted(self.work_dir.glob('**/result.json'))]
+            (self.work_dir / 'results.jsonl').write_text(''.join(json.dumps(result) + '\n' for result in results))
             (self.work_dir / 'table.md').write_text('\n'.join(tables))
             print('', *tables, f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl',
                   sep='\n', flush=True)

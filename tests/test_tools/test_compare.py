@@ -310,3 +310,11 @@ def test_lambda_zero_keeps_the_recognizer_for_its_test(demo):
     assert made.model.recognizer is not None and made.model.degradation.sigma == 50
     assert made.train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=0.)
     assert cfg.model.degradation.sigma == 25
+
+
+def test_the_raw_results(study, calls):
+    out = study('--protocols', 'noisy', '--sigmas', '15', '30', configs=DENOISE[:1])
+    study('--protocols', 'clean', configs=DENOISE[:1])
+    lines = [json.loads(line) for line in (out / 'results.jsonl').read_text().splitlines()]
+    assert [(line['protocol'], line.get('sigma')) for line in lines] == [('clean', None), ('noisy', 15), ('noisy', 30)]
+    assert all(line['config'] == 'configs/denoise_highlevel/joint_fpn_demo.py' and line['metrics'] for line in lines)

@@ -203,3 +203,11 @@ def test_the_docs_count_runs_and_hours(results):
 def test_sr_is_no_worse_than_bilinear_interpolation(results):
     sr, bilinear = by_seed(results, 'sr', 'PSNR'), by_seed(results, 'l2t', 'PSNR')
     assert sr and all(value >= bilinear[key] for key, value in sr.items() if key in bilinear)
+
+
+def test_clean_images_are_the_ceiling(results):
+    ceiling = by_seed(results, 'h2t', 'accuracy/top1')
+    assert ceiling
+    for protocol in {run['protocol'] for run in results} - {'h2t'}:
+        for key, value in by_seed(results, protocol, 'accuracy/top1').items():
+            assert value < ceiling.get(key, 100), (protocol, key)
