@@ -181,9 +181,9 @@ def options(args: argparse.Namespace) -> None:
     """What each key changes, in bfloat16."""
     rows = []
     for name in args.cases:
-        variants = {'as it is': dict(variant='bfloat16'), **OPTIONS}
+        variants = {'as it is': dict(variant='bfloat16'), **{key: OPTIONS[key] for key in args.changes}}
         if 'SwinIR' not in name:
-            variants.pop('plain attention masks')
+            variants.pop('plain attention masks', None)
         workers = {key: Worker(CASES[name], **arguments) for key, arguments in variants.items()}
         times = in_turns(workers, 'seconds', args.repeats)
         memory = {key: worker.ask('peak') for key, worker in workers.items()}
@@ -346,6 +346,7 @@ def main() -> None:
     parser.add_argument(
         'what', nargs='*', metavar='MEASUREMENT', help=f'default: all of them: {", ".join(MEASUREMENTS)}')
     parser.add_argument('--cases', nargs='+', choices=list(CASES), default=list(CASES), metavar='NETWORKS')
+    parser.add_argument('--changes', nargs='+', choices=list(OPTIONS), default=list(OPTIONS), help='what options changes')
     parser.add_argument('--repeats', type=int, default=5, help='iterations that are measured; default: %(default)s')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='folder of the results')
     parser.add_argument('--config', help=argparse.SUPPRESS)
