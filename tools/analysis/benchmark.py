@@ -159,9 +159,16 @@ def iteration(args: argparse.Namespace) -> None:
         write(parts, args.out, 'parts')
         write(inference, args.out, 'inference')
 
+    draw_iteration(rows, args.out)
+
+
+def draw_iteration(rows: List[dict], out: Path) -> None:
+    """The ratios of all networks as bars."""
+    names = list(dict.fromkeys(row['networks'] for row in rows))
+
     def draw(picture) -> None:
         for axes, key in zip(picture.subplots(1, 2, sharey=True), ('time', 'memory')):
-            for index, name in enumerate(args.cases):
+            for index, name in enumerate(names):
                 for row in rows:
                     if row['networks'] == name and row['variant'] != 'reference':
                         low = row['variant'] == 'bfloat16'
@@ -170,11 +177,11 @@ def iteration(args: argparse.Namespace) -> None:
             axes.axvline(1, color='black', linewidth=0.8)
             axes.set_xlabel(f'{key}, reference ÷ this package')
         axes = picture.axes[0]
-        axes.set_yticks(range(len(args.cases)), args.cases)
+        axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
-        axes.legend(frameon=False)
+        picture.legend(*axes.get_legend_handles_labels(), loc='outside upper center', ncols=2, frameon=False)
 
-    figure((9, 0.7 + 0.55 * len(args.cases)), args.out, 'iteration', draw)
+    figure((9, 0.7 + 0.55 * len(names)), out, 'iteration', draw)
 
 
 def options(args: argparse.Namespace) -> None:
