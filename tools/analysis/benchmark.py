@@ -297,6 +297,17 @@ def cards(args: argparse.Namespace) -> None:
         write(rows, args.out, 'cards')
 
 
+def profile(args: argparse.Namespace) -> None:
+    """What an iteration in bfloat16 is spent on, by operation."""
+    text = ''
+    for name in args.cases:
+        worker = Worker(CASES[name], variant='bfloat16')
+        text += f'{name}\n{worker.ask("profile")}\n'
+        worker.stop()
+    print(text)
+    write_at_once(args.out / 'profile.txt', text.encode())
+
+
 IMPORTS = 'import torch, mmcv.ops, mmengine.runner, mmseg.datasets, mmseg.models, mmseg.evaluation, mmagic.models'
 
 
@@ -332,7 +343,8 @@ def _first_iteration(args: argparse.Namespace) -> None:
     train.main([args.config, '--work-dir', str(args.out / 'startup')])
 
 
-MEASUREMENTS = dict(iteration=iteration, options=options, growth=growth, cards=cards, startup=startup)
+MEASUREMENTS = dict(
+    iteration=iteration, options=options, growth=growth, cards=cards, startup=startup, profile=profile)
 
 
 def machine() -> str:

@@ -177,6 +177,13 @@ class Side:
                 peak = max(peak, now)
         return there + peak, there
 
+    def profile(self) -> str:
+        """The operations of an iteration that take longest, as PyTorch's profiler has them."""
+        from torch.profiler import ProfilerActivity, profile
+        with profile(activities=[ProfilerActivity.CPU]) as record:
+            self.iteration()
+        return record.key_averages().table(sort_by='self_cpu_time_total', row_limit=12, max_name_column_width=40)
+
     def bytes_per_image(self) -> Tuple[int, int]:
         """What the tensors of an iteration take at most: without images, and each image more."""
         four, eight = (self._bytes_of(batch) for batch in (4, 8))
