@@ -32,14 +32,6 @@ class Case(NamedTuple):
     batch: int
 
 
-def without_weights(node):
-    """A config without what would be downloaded."""
-    if isinstance(node, dict):
-        return type(node)({key: without_weights(value) for key, value in node.items()
-                           if key != 'init_cfg' or 'Pretrained' not in str(value)})
-    return type(node)(map(without_weights, node)) if isinstance(node, (list, tuple)) else node
-
-
 def make_batch(host: str, side: int, batch: int) -> dict:
     """What a dataloader of the host library would collate, of noise."""
     rng = np.random.RandomState(0)
@@ -85,7 +77,7 @@ class Side:
 
     def __init__(self, case: Case, variant: str, **options) -> None:
         MMLogger.get_instance('benchmark', log_level=logging.ERROR)
-        cfg = without_weights(Config.fromfile(ROOT / 'configs' / case.config))
+        cfg = Config.fromfile(ROOT / 'configs' / case.config)  # its pretrained weights are not loaded: speed is the same
         init_default_scope(cfg.default_scope)
         reference = variant == 'reference'
         cfg.model.update(dict(channels_last=[], efficient_conv_bn_eval=False) if reference else options)
