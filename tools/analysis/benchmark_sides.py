@@ -41,7 +41,7 @@ def make_batch(host: str, side: int, batch: int) -> dict:
         if host == 'mmseg':
             from mmseg.structures import SegDataSample
             sample = SegDataSample(metainfo=info)
-            sample.gt_sem_seg = PixelData(data=torch.from_numpy(rng.randint(0, 21, (1, side, side))))
+            sample.gt_sem_seg = PixelData(data=torch.from_numpy(rng.randint(0, 10, (1, side, side))))
         elif host == 'mmdet':
             from mmdet.structures import DetDataSample
             sample = DetDataSample(metainfo=info)
@@ -51,7 +51,7 @@ def make_batch(host: str, side: int, batch: int) -> dict:
         else:
             from mmpretrain.structures import DataSample
             sample = DataSample(metainfo=info)
-            sample.gt_label = torch.tensor([index])
+            sample.gt_label = torch.tensor([index % 10])
         samples.append(sample)
     return dict(
         inputs=[torch.from_numpy(rng.randint(0, 256, (3, side, side), dtype=np.uint8)) for _ in range(batch)],
