@@ -12,10 +12,11 @@ from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError, check_choice
 
 from .batch import Batch, blend, copy_sample
+from .cpu_ops import quicken_on_cpu
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
 from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
-                         quicken_depthwise, share_attention_masks)
+                         share_attention_masks)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -41,8 +42,8 @@ class Cascade(BaseModel):
             are the same but for rounding. None: on machines without a GPU, those that are known to be faster so.
         efficient_conv_bn_eval: Whether batch norms of the recognizer's backbone that are in eval mode are calculated
             together with the convolutions before them, see :mod:`mmengine.model.efficient_conv_bn_eval`.
-        efficient_depthwise: Whether depthwise convolutions go backward by convolutions. None: on machines without a GPU,
-            where it takes a tenth of the time.
+        efficient_cpu_ops: Whether depthwise convolutions and RoIAlign on a CPU are calculated by what is fast there; the
+            numbers are the same but for rounding.
         compile: For each part that ``torch.compile`` is to translate, its arguments, for example ``dict(restorer=dict())``;
             of the recognizer it is the backbone.
         pixel: A loss (input, target) -> scalar for the loss term ``pixel``, or its config, for example
@@ -80,7 +81,7 @@ class Cascade(BaseModel):
                  restorer_with_cp: bool = False,
                  channels_last: Optional[Sequence[str]] = None,
                  efficient_conv_bn_eval: bool = False,
-                 efficient_depthwise: Optional[bool] = None,
+                 efficient_cpu_ops: bool = True,
                  compile: Optional[Dict[str, dict]] = None,
                  pixel: Union[nn.Module, dict, None] = None,
                  tdp: Optional[dict] = None,
@@ -129,8 +130,8 @@ class Cascade(BaseModel):
         contrastive = dict(dict(type='sr4ir_mm.ContrastiveLoss'), **(contrastive or {}))
         self.contrastive = _build(contrastive if embedding is not None else None, 'model.contrastive')
 
-        if efficient_depthwise or efficient_depthwise is None and not torch.cuda.is_available():
-            quicken_depthwise(self)
+        if efficient_cpu_ops:
+            quicken_on_cpu(self)
         for name in channels_last or ():
             check_choice(name, self.parts, 'a part in model.channels_last')
         if channels_last is None:

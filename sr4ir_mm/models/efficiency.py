@@ -3,7 +3,6 @@ from functools import partial, wraps
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import torch
-import torch.nn.functional as F
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval_for_single_model
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -41,76 +40,13 @@ def _checkpointed(forward: Callable) -> Callable:
 def gains_channels_last(network: nn.Module) -> bool:
     """Whether a network is faster on a CPU if its feature maps lie in memory channels last.
 
-    Not one with depthwise convolutions: their backward takes several times as long. Of recognizers only those with a
-    ResNet, which was measured; some others do not even work so, as VGG, which views its features flat.
+    Of recognizers those with a ResNet or MobileNet, which were measured; some others do not even work so, as VGG, which
+    views its features flat.
     """
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    if any(conv.groups == conv.in_channels > 1 for conv in convolutions):
-        return False
-    return not hasattr(network, 'backbone') or type(network.backbone).__name__.startswith('ResNet')
-
-
-def quicken_depthwise(network: nn.Module) -> None:
-    """Let depthwise convolutions go backward on a CPU by convolutions too.
-
-    oneDNN convolves depthwise quickly, but its backward takes ten times as long, and a hundred times channels last.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and _is_depthwise(module):
-            module._conv_forward = partial(_convolve_depthwise, module.stride, module.padding, module.dilation)
-
-
-def _is_depthwise(conv: nn.Conv2d) -> bool:
-    """Whether each channel has a kernel of its own, and no more of padding than the kernel reaches."""
-    return (conv.groups == conv.in_channels == conv.out_channels > 1 and conv.padding_mode == 'zeros'
-            and not isinstance(conv.padding, str)
-            and all(pad <= step * (length - 1)
-                    for pad, step, length in zip(conv.padding, conv.dilation, conv.kernel_size)))
-
-
-def _convolve_depthwise(stride: tuple, padding: tuple, dilation: tuple, x: Tensor, weight: Tensor,
-                        bias: Optional[Tensor]) -> Tensor:
-    if x.is_cuda or not torch.is_grad_enabled():
-        return F.conv2d(x, weight, bias, stride, padding, dilation, len(weight))
-    if torch.is_autocast_cpu_enabled():
-        dtype = torch.get_autocast_cpu_dtype()
-        x, weight, bias = x.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype)
-    return _Depthwise.apply(x, weight, bias, stride, padding, dilation)
-
-
-class _Depthwise(torch.autograd.Function):
-    """A depthwise convolution: y[o] = Σ_k w[k] · x[o·stride + k·dilation − padding]."""
-
-    @staticmethod
-    def forward(ctx, x, weight, bias, stride, padding, dilation):
-        ctx.save_for_backward(x, weight)
-        ctx.settings = stride, padding, dilation
-        return F.conv2d(x, weight, bias, stride, padding, dilation, len(weight))
-
-    @staticmethod
-    def backward(ctx, grad):
-        x, weight = ctx.saved_tensors
-        stride, padding, dilation = ctx.settings
-        (batch, channels, *size), kernel = x.shape, weight.shape[-2:]
-        grad_x = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            # what x[i] gets is Σ_k w[k] · g[i + padding − k·dilation], where g has the gradients a stride apart
-            reach = [step * (length - 1) for step, length in zip(dilation, kernel)]
-            apart = grad
-            if max(stride) > 1:
-                sides = (side + 2 * pad - far for side, pad, far in zip(size, padding, reach))
-                apart = grad.new_zeros(batch, channels, *sides)
-                apart[..., ::stride[0], ::stride[1]] = grad
-            around = [far - pad for far, pad in zip(reach, padding)]
-            grad_x = F.conv2d(apart, weight.flip(2, 3), None, 1, around, dilation, channels)
-        if ctx.needs_input_grad[1]:
-            # Σ_o g[o] · x[o·stride + k·dilation − padding]: each channel of each image convolved with its gradients
-            images = x.reshape(1, batch * channels, *size).contiguous()
-            kernels = grad.reshape(batch * channels, 1, *grad.shape[-2:]).contiguous()
-            sums = F.conv2d(images, kernels, None, dilation, padding, stride, batch * channels)
-            grad_weight = sums[..., :kernel[0], :kernel[1]].reshape(batch, channels, 1, *kernel).sum(0)
-        grad_bias = grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
-        return grad_x, grad_weight, grad_bias, None, None, None
+    if not hasattr(network, 'backbone'):
+        return True
+    kind = getattr(network.backbone, 'arch', None) or type(network.backbone).__name__
+    return str(kind).lower().startswith(('resnet', 'mobilenet'))
 
 
 def fold_batch_norm(network: nn.Module) -> None:
@@ -162,13 +98,14 @@ def keep_float32(network: nn.Module) -> None:
     """Run an OpenMMLab model under autocast without losing what needs float32.
 
     Losses get their inputs in float32: on a GPU autocast sees to that, on a CPU it would leave a softmax in bfloat16.
-    On a CPU, what leaves the neck and the heads of a detector is float32 too: mmcv's NMS and RoIAlign know nothing else.
+    On a CPU, what leaves the neck and the heads of a detector or segmentor is float32 too: mmcv's NMS and RoIAlign know
+    nothing else, and to enlarge a score map is slower in bfloat16.
     """
     for module in network.modules():
         kind = type(module).__module__
         if '.losses.' in kind:
             module.register_forward_pre_hook(_float32_inputs, with_kwargs=True)
-        elif kind.startswith('mmdet.models.') and ('.necks.' in kind or '_heads.' in kind):
+        elif kind.startswith(('mmdet.models.', 'mmseg.models.')) and ('.necks.' in kind or '_heads.' in kind):
             module.register_forward_hook(_float32_output)
 
 

@@ -80,7 +80,7 @@ class Side:
         cfg = Config.fromfile(ROOT / 'configs' / case.config)  # its pretrained weights are not loaded: speed is the same
         init_default_scope(cfg.default_scope)
         reference = variant == 'reference'
-        cfg.model.update(dict(channels_last=[], efficient_conv_bn_eval=False, efficient_depthwise=False) if reference else options)
+        cfg.model.update(dict(channels_last=[], efficient_conv_bn_eval=False, efficient_cpu_ops=False) if reference else options)
         torch.manual_seed(0)
         self.case, self.variant = case, variant
         self.model = MODELS.build(cfg.model).train()
