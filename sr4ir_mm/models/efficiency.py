@@ -98,15 +98,17 @@ def keep_float32(network: nn.Module) -> None:
     """Run an OpenMMLab model under autocast without losing what needs float32.
 
     Losses get their inputs in float32: on a GPU autocast sees to that, on a CPU it would leave a softmax in bfloat16.
-    On a CPU, what leaves the neck and the heads of a detector or segmentor is float32 too: mmcv's NMS and RoIAlign know
-    nothing else, and to enlarge a score map is slower in bfloat16.
+    On a CPU, what leaves the neck and the heads of a detector is float32 too: mmcv's NMS and RoIAlign know nothing else.
+    So are the scores of a segmentor, which are enlarged: that is slower in bfloat16.
     """
     for module in network.modules():
         kind = type(module).__module__
         if '.losses.' in kind:
             module.register_forward_pre_hook(_float32_inputs, with_kwargs=True)
-        elif kind.startswith(('mmdet.models.', 'mmseg.models.')) and ('.necks.' in kind or '_heads.' in kind):
+        elif kind.startswith('mmdet.models.') and ('.necks.' in kind or '_heads.' in kind):
             module.register_forward_hook(_float32_output)
+        elif kind.startswith('mmseg.models.') and isinstance(getattr(module, 'conv_seg', None), nn.Module):
+            module.conv_seg.register_forward_hook(_float32_output)
 
 
 def _to_float32(value: Any) -> Any:
