@@ -16,7 +16,7 @@ from .cpu_ops import quicken_on_cpu
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
 from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
-                         share_attention_masks)
+                         quicken_window_attention)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -42,6 +42,8 @@ class Cascade(BaseModel):
             are the same but for rounding. None: on machines without a GPU, those that are known to be faster so.
         efficient_conv_bn_eval: Whether batch norms of the recognizer's backbone that are in eval mode are calculated
             together with the convolutions before them, see :mod:`mmengine.model.efficient_conv_bn_eval`.
+        efficient_attention: Whether mmagic's SwinIR shares its masks and attends by PyTorch's own attention where there are no
+            gradients; the numbers are the same but for rounding.
         efficient_cpu_ops: Whether depthwise convolutions and RoIAlign on a CPU are calculated by what is fast there; the
             numbers are the same but for rounding.
         compile: For each part that ``torch.compile`` is to translate, its arguments, for example ``dict(restorer=dict())``;
@@ -81,6 +83,7 @@ class Cascade(BaseModel):
                  restorer_with_cp: bool = False,
                  channels_last: Optional[Sequence[str]] = None,
                  efficient_conv_bn_eval: bool = False,
+                 efficient_attention: bool = True,
                  efficient_cpu_ops: bool = True,
                  compile: Optional[Dict[str, dict]] = None,
                  pixel: Union[nn.Module, dict, None] = None,
@@ -103,7 +106,8 @@ class Cascade(BaseModel):
         self.restorer = _build(restorer, 'model.restorer')
         self._check_scale()
         if self.restorer is not None:
-            share_attention_masks(self.restorer)
+            if efficient_attention:
+                quicken_window_attention(self.restorer)
             if restorer_with_cp:
                 checkpoint_activations(self.restorer)
 

@@ -3,6 +3,7 @@ from functools import partial, wraps
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import torch
+import torch.nn.functional as F
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval_for_single_model
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -62,17 +63,18 @@ def fold_batch_norm(network: nn.Module) -> None:
                           f'({type(error).__name__}: {error}); set it to False.') from error
 
 
-def share_attention_masks(network: nn.Module) -> None:
-    """Let the blocks of mmagic's SwinIR make the mask of shifted windows once for each size of image, on its device.
+def quicken_window_attention(network: nn.Module) -> None:
+    """Let mmagic's SwinIR make the mask of shifted windows once for each size of image, on its device; and attend, where
+    there are no gradients, by PyTorch's own attention.
 
-    They make one in each call, on the CPU, for images that are not of the size the network was built for; those whose
-    windows are not shifted need none.
+    Its blocks make a mask in each call, on the CPU, for images that are not of the size the network was built for; those
+    whose windows are not shifted need none.
     """
     masks: Dict[tuple, Tensor] = {}
     for block in network.modules():
         if type(block).__module__.startswith('mmagic.') and hasattr(block, 'calculate_mask'):
             block.calculate_mask = partial(_shared_mask, block, masks)
-            block.attn.register_forward_pre_hook(_without_empty_mask, with_kwargs=True)
+            block.attn.forward = partial(_attend, block.attn)
 
 
 def _shared_mask(block: nn.Module, masks: Dict[tuple, Tensor], size: Tuple[int, int]) -> Tensor:
@@ -89,9 +91,22 @@ def _shared_mask(block: nn.Module, masks: Dict[tuple, Tensor], size: Tuple[int, 
     return masks[key]
 
 
-def _without_empty_mask(attention: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
-    mask: Optional[Tensor] = kwargs.get('mask')
-    return args, kwargs if mask is None or len(mask) else dict(kwargs, mask=None)
+def _attend(attention: nn.Module, x: Tensor, mask: Optional[Tensor] = None) -> Tensor:
+    """What mmagic's WindowAttention does with windows, shape (B·windows, N, C), and their mask, (windows, N, N)."""
+    if mask is not None and not len(mask):
+        mask = None
+    # PyTorch's attention is no faster with gradients, as the bias of positions learns, nor in bfloat16 on a CPU
+    if torch.is_grad_enabled() or torch.jit.is_tracing() or torch.is_autocast_cpu_enabled():
+        return type(attention).forward(attention, x, mask)
+    windows, pixels, channels = x.shape
+    query, key, value = attention.qkv(x).view(windows, pixels, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+    bias = attention.relative_position_bias_table[attention.relative_position_index].permute(2, 0, 1)
+    if mask is not None:
+        bias = (bias + mask[:, None]).repeat(windows // len(mask), 1, 1, 1)
+    attended = F.scaled_dot_product_attention(
+        query, key, value, attn_mask=bias.to(query), scale=attention.scale,
+        dropout_p=attention.attn_drop.p if attention.training else 0.)
+    return attention.proj_drop(attention.proj(attended.transpose(1, 2).reshape(windows, pixels, channels)))
 
 
 def keep_float32(network: nn.Module) -> None:

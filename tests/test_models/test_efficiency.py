@@ -3,7 +3,7 @@ import copy
 import pytest
 import torch
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
-from sr4ir_mm.models.efficiency import fold_batch_norm, gains_channels_last, repeated_blocks, share_attention_masks
+from sr4ir_mm.models.efficiency import fold_batch_norm, gains_channels_last, quicken_window_attention, repeated_blocks
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
@@ -55,25 +55,41 @@ def gradients_of_restoring(model, size=(12, 16)):
     return sr.detach(), [parameter.grad.clone() for parameter in model.restorer.parameters() if parameter.grad is not None]
 
 
-def test_shared_attention_masks_change_nothing_but_who_makes_them(monkeypatch):
-    """mmagic's own network against the same with shared masks, at sizes that it was not built for; and a copy of it."""
+def test_attention_is_mmagics_with_a_mask_for_each_size(monkeypatch):
+    """mmagic's own network against the quickened one, at sizes that it was not built for; and a copy of it."""
     torch.manual_seed(0)
     plain = MODELS.build(dict(SWINIR, _scope_='mmagic')).eval()  # without stochastic depth
     shared = copy.deepcopy(plain)
-    share_attention_masks(shared)
+    quicken_window_attention(shared)
     block = type(shared.layers[0].residual_group.blocks[1])
     calls, original = [], block.calculate_mask
     monkeypatch.setattr(block, 'calculate_mask', lambda self, size: (calls.append(size), original(self, size))[1])
     for size in (12, 16), (8, 8), (16, 12), (12, 16):
-        lr = torch.rand(1, 3, *size)
+        lr = torch.rand(2, 3, *size)
         expected = plain(lr)
         calls.clear()
         assert torch.equal(shared(lr), expected)
         assert len(calls) <= 1  # once for its first block whose windows are shifted
+        with torch.no_grad():
+            torch.testing.assert_close(shared(lr), expected)
     assert not calls
     assert shared.state_dict().keys() == plain.state_dict().keys()
     copied = copy.deepcopy(shared)
     assert copied.layers[0].residual_group.blocks[1].calculate_mask.args[0] is copied.layers[0].residual_group.blocks[1]
+
+
+def test_where_there_are_no_gradients_pytorch_attends(monkeypatch):
+    calls, original = [], torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(torch.nn.functional, 'scaled_dot_product_attention',
+                        lambda *args, **kwargs: (calls.append(1), original(*args, **kwargs))[1])
+    for on in (True, False):
+        model = swinir_cascade(efficient_attention=on)
+        model.restore(torch.rand(1, 3, 8, 8))
+        assert not calls
+        with torch.no_grad():
+            model.restore(torch.rand(1, 3, 8, 8))
+        assert len(calls) == (4 if on else 0)
+        calls.clear()
 
 
 @pytest.mark.parametrize('change', [dict(channels_last=['restorer']), dict(compile=dict(restorer=dict(backend='eager')))])
@@ -99,11 +115,11 @@ def test_channels_last_draws_the_same_weights():
 
 
 def test_who_gains_channels_last():
-    for groups in (1, 8):
-        network = torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3, groups=groups))
-        assert gains_channels_last(network) == (groups == 1)
-    resnet = dict(type='mmpretrain.ResNet', depth=18, base_channels=8, stem_channels=8)
-    for backbone, gains in ((resnet, True), (dict(type='mmpretrain.VGG', depth=11), False)):
+    assert gains_channels_last(torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3)))  # a restorer
+    for backbone, gains in (
+        (dict(type='mmpretrain.ResNet', depth=18, base_channels=8, stem_channels=8), True),
+        (dict(type='sr4ir_mm.TorchvisionBackbone', arch='mobilenet_v3_small', out_indices=(12, )), True),
+        (dict(type='mmpretrain.VGG', depth=11), False)):
         recognizer = torch.nn.Module()
         recognizer.backbone = MODELS.build(backbone)
         assert gains_channels_last(recognizer) == gains

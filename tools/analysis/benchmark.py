@@ -42,7 +42,8 @@ VARIANTS = {
 OPTIONS = {
     'channels_last=[]': dict(variant='bfloat16', channels_last=[]),
     'efficient_conv_bn_eval=False': dict(variant='bfloat16', efficient_conv_bn_eval=False),
-    'plain attention masks': dict(variant='bfloat16', plain_masks=True),
+    'efficient_attention=False': dict(variant='bfloat16', efficient_attention=False),
+    'efficient_cpu_ops=False': dict(variant='bfloat16', efficient_cpu_ops=False, channels_last=['restorer']),
     'restorer_with_cp=True': dict(variant='bfloat16', restorer_with_cp=True),
     'compile=dict(restorer=…, recognizer=…)': dict(
         variant='bfloat16', compile=dict(restorer=dict(), recognizer=dict())),
@@ -55,7 +56,7 @@ class Worker:
     def __init__(self, case: Case, threads: int = 0, **arguments) -> None:
         context = multiprocessing.get_context('spawn')
         self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, case, threads, arguments), daemon=True)
+        self._process = context.Process(target=_serve, args=(other, case, threads, arguments))
         self._process.start()
         other.close()  # so that the end of the process is noticed here
 
@@ -75,11 +76,7 @@ class Worker:
 def _serve(connection, case: Case, threads: int, arguments: dict) -> None:
     if threads:
         torch.set_num_threads(threads)
-    plain_masks = arguments.pop('plain_masks', False)
     side = Side(case, **arguments)
-    if plain_masks:
-        from benchmark_sides import plain_attention_masks
-        plain_attention_masks(side.model.restorer)
     side.iteration()
     while True:
         try:
@@ -132,13 +129,15 @@ def iteration(args: argparse.Namespace) -> None:
         workers = {variant: Worker(case, **arguments) for variant, arguments in VARIANTS.items()}
         times = in_turns(workers, 'seconds', args.repeats)
         memory = {variant: worker.ask('peak') for variant, worker in workers.items()}
+        tensors = {variant: worker.ask('live_bytes')[0] / 2**20 for variant, worker in workers.items()}
         for variant in workers:
             rows.append({
                 'networks': name, 'side': case.side, 'batch': case.batch, 'variant': variant,
                 'seconds per image': round(statistics.median(times[variant]) / case.batch, 3),
-                'peak memory (MiB)': round(memory[variant]),
+                'process (MiB)': round(memory[variant]), 'tensors (MiB)': round(tensors[variant]),
                 'time: reference / this': ratio(times['reference'], times[variant]),
-                'memory: reference / this': round(memory['reference'] / memory[variant], 2)})
+                'process: reference / this': round(memory['reference'] / memory[variant], 2),
+                'tensors: reference / this': round(tensors['reference'] / tensors[variant], 2)})
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
         for variant in ('float32', 'bfloat16'):
             seconds = [workers[variant].ask('breakdown') for _ in range(3)]
@@ -165,9 +164,10 @@ def iteration(args: argparse.Namespace) -> None:
 def draw_iteration(rows: List[dict], out: Path) -> None:
     """The ratios of all networks as bars."""
     names = list(dict.fromkeys(row['networks'] for row in rows))
+    labels = dict(time='time', tensors='peak memory of tensors', process='peak memory of the process')
 
     def draw(picture) -> None:
-        for axes, key in zip(picture.subplots(1, 2, sharey=True), ('time', 'memory')):
+        for axes, key in zip(picture.subplots(1, 3, sharey=True), ('time', 'tensors', 'process')):
             for index, name in enumerate(names):
                 for row in rows:
                     if row['networks'] == name and row['variant'] != 'reference':
@@ -175,13 +175,13 @@ def draw_iteration(rows: List[dict], out: Path) -> None:
                         axes.barh(index + (0.2 if low else -0.2), row[f'{key}: reference / this'], 0.38,
                                   color='tab:orange' if low else 'tab:blue', label='' if index else row['variant'])
             axes.axvline(1, color='black', linewidth=0.8)
-            axes.set_xlabel(f'{key}, reference ÷ this package')
+            axes.set_xlabel(f'{labels[key]},\nreference ÷ this package')
         axes = picture.axes[0]
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         picture.legend(*axes.get_legend_handles_labels(), loc='outside upper center', ncols=2, frameon=False)
 
-    figure((9, 0.7 + 0.55 * len(names)), out, 'iteration', draw)
+    figure((10, 0.9 + 0.55 * len(names)), out, 'iteration', draw)
 
 
 def options(args: argparse.Namespace) -> None:
@@ -190,7 +190,9 @@ def options(args: argparse.Namespace) -> None:
     for name in args.cases:
         variants = {'as it is': dict(variant='bfloat16'), **{key: OPTIONS[key] for key in args.changes}}
         if 'SwinIR' not in name:
-            variants.pop('plain attention masks', None)
+            variants.pop('efficient_attention=False', None)
+        if 'ResNet' in name:
+            variants.pop('efficient_cpu_ops=False', None)
         workers = {key: Worker(CASES[name], **arguments) for key, arguments in variants.items()}
         times = in_turns(workers, 'seconds', args.repeats)
         memory = {key: worker.ask('peak') for key, worker in workers.items()}

@@ -59,11 +59,8 @@ def make_batch(host: str, side: int, batch: int) -> dict:
         cqmix_grid=[torch.from_numpy(rng.randint(0, 2, (8, 8)).astype(np.float32)) for _ in range(batch)])
 
 
-def plain_attention_masks(network: nn.Module) -> None:
-    """Take back what this package changes in mmagic's SwinIR."""
-    for module in network.modules():
-        if vars(module).pop('calculate_mask', None) is not None:
-            module.attn._forward_pre_hooks.clear()
+#: the keys of ours that the reference has not
+PLAIN = dict(channels_last=[], efficient_conv_bn_eval=False, efficient_attention=False, efficient_cpu_ops=False)
 
 
 class Side:
@@ -80,7 +77,7 @@ class Side:
         cfg = Config.fromfile(ROOT / 'configs' / case.config)  # its pretrained weights are not loaded: speed is the same
         init_default_scope(cfg.default_scope)
         reference = variant == 'reference'
-        cfg.model.update(dict(channels_last=[], efficient_conv_bn_eval=False, efficient_cpu_ops=False) if reference else options)
+        cfg.model.update(PLAIN if reference else options)
         torch.manual_seed(0)
         self.case, self.variant = case, variant
         self.model = MODELS.build(cfg.model).train()
@@ -93,7 +90,6 @@ class Side:
         self.batch = make_batch(self.model.host, case.side, case.batch)
         self.iteration: Callable[[], None] = self._reference if reference else self._ours
         if reference:
-            plain_attention_masks(self.model.restorer)
             self._features: List = []
             recognizer = self.model.recognizer
             source = recognizer.neck if self.model.host == 'mmdet' else recognizer.backbone
