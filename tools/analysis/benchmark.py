@@ -56,7 +56,7 @@ class Worker:
     def __init__(self, case: Case, threads: int = 0, **arguments) -> None:
         context = multiprocessing.get_context('spawn')
         self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, case, threads, arguments))
+        self._process = context.Process(target=_serve, args=(other, case, threads, arguments), daemon=True)
         self._process.start()
         other.close()  # so that the end of the process is noticed here
 
@@ -76,6 +76,7 @@ class Worker:
 def _serve(connection, case: Case, threads: int, arguments: dict) -> None:
     if threads:
         torch.set_num_threads(threads)
+    os.environ['TORCHINDUCTOR_COMPILE_THREADS'] = '1'  # a daemon must not have processes of its own
     side = Side(case, **arguments)
     side.iteration()
     while True:

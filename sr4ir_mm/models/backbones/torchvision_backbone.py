@@ -44,6 +44,7 @@ class TorchvisionBackbone(BaseModule):
             raise ConfigError(f'backbone.out_indices is {tuple(out_indices)}; {arch} has the stages '
                               f'0 to {len(network.features) - 1}.')
         self.features = network.features[:max(out_indices) + 1]
+        self.arch = arch
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval or norm_frozen
