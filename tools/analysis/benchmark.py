@@ -53,10 +53,10 @@ OPTIONS = {
 class Worker:
     """A side in a process of its own, which does what it is asked for."""
 
-    def __init__(self, case: Case, threads: int = 0, **arguments) -> None:
+    def __init__(self, case: Case, **arguments) -> None:
         context = multiprocessing.get_context('spawn')
         self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(other, case, threads, arguments), daemon=True)
+        self._process = context.Process(target=_serve, args=(other, case, arguments), daemon=True)
         self._process.start()
         other.close()  # so that the end of the process is noticed here
 
@@ -73,9 +73,7 @@ class Worker:
         self._process.join()
 
 
-def _serve(connection, case: Case, threads: int, arguments: dict) -> None:
-    if threads:
-        torch.set_num_threads(threads)
+def _serve(connection, case: Case, arguments: dict) -> None:
     os.environ['TORCHINDUCTOR_COMPILE_THREADS'] = '1'  # a daemon must not have processes of its own
     side = Side(case, **arguments)
     side.iteration()
