@@ -16,6 +16,8 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Callable, Dict, List, Sequence
 
@@ -309,6 +311,33 @@ def profile(args: argparse.Namespace) -> None:
     write_at_once(args.out / 'profile.txt', text.encode())
 
 
+def loading(args: argparse.Namespace) -> None:
+    """Reading photographs of VOC's size, of which JPEG files are decoded each time, or once."""
+    import cv2
+    import numpy as np
+
+    from sr4ir_mm.registry import TRANSFORMS
+    count, rng = 64, np.random.RandomState(0)
+    load = dict(type='sr4ir_mm.LoadImageFromFile')
+    ways = {'LoadImageFromFile': load, 'Cached': dict(type='sr4ir_mm.Cached', transforms=[load])}
+    transforms = {name: TRANSFORMS.build(cfg) for name, cfg in ways.items()}
+    times: Dict[str, List[float]] = {name: [] for name in ways}
+    with tempfile.TemporaryDirectory() as folder:
+        for index in range(count):
+            coarse = rng.randint(0, 256, (24, 32, 3), dtype=np.uint8)
+            cv2.imwrite(f'{folder}/{index}.jpg', cv2.resize(coarse, (500, 375), interpolation=cv2.INTER_CUBIC))
+        for _ in range(args.repeats + 1):
+            for name, transform in transforms.items():
+                start = time.perf_counter()
+                for index in range(count):
+                    transform(dict(img_path=f'{folder}/{index}.jpg', sample_idx=index))
+                times[name].append(time.perf_counter() - start)
+    rows = [{'transform': name, 'milliseconds per image': round(1000 * statistics.median(each[1:]) / count, 2),
+             'ratio': ratio(times['LoadImageFromFile'][1:], each[1:])} for name, each in times.items()]
+    print(json.dumps(rows), flush=True)
+    write(rows, args.out, 'loading')
+
+
 IMPORTS = 'import torch, mmcv.ops, mmengine.runner, mmseg.datasets, mmseg.models, mmseg.evaluation, mmagic.models'
 
 
@@ -345,7 +374,8 @@ def _first_iteration(args: argparse.Namespace) -> None:
 
 
 MEASUREMENTS = dict(
-    iteration=iteration, options=options, growth=growth, cards=cards, startup=startup, profile=profile)
+    iteration=iteration, options=options, growth=growth, cards=cards, loading=loading, startup=startup,
+    profile=profile)
 
 
 def machine() -> str:
