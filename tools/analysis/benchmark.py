@@ -31,7 +31,7 @@ CASES = {
     'EDSR + ResNet-18': Case('sr4ir/resnet18_edsr_x4_cub.py', 224, 4),
     'SwinIR-M + ResNet-18': Case('sr4ir/resnet18_swinir_x4_cub.py', 224, 1),
     'EDSR + DeepLabV3-MobileNetV3': Case('sr4ir/deeplabv3_edsr_x4_voc.py', 256, 2),
-    'SwinIR-M + DeepLabV3-MobileNetV3': Case('sr4ir/deeplabv3_swinir_x4_voc.py', 192, 1),
+    'SwinIR-M + DeepLabV3-MobileNetV3': Case('sr4ir/deeplabv3_swinir_x4_voc.py', 192, 2),
     'EDSR + Faster R-CNN-MobileNetV3-FPN': Case(VOC_DETECTION.format('edsr'), 256, 1),
     'SwinIR-M + Faster R-CNN-MobileNetV3-FPN': Case(VOC_DETECTION.format('swinir'), 192, 1),
 }
@@ -67,7 +67,7 @@ class Worker:
         try:
             self._connection.send(method)
             return self._connection.recv()
-        except (EOFError, BrokenPipeError):
+        except (EOFError, OSError):
             raise SystemExit('error: a process of the benchmark has ended; its message is above.') from None
 
     def stop(self) -> None:
@@ -129,16 +129,15 @@ def iteration(args: argparse.Namespace) -> None:
         case = CASES[name]
         workers = {variant: Worker(case, **arguments) for variant, arguments in VARIANTS.items()}
         times = in_turns(workers, 'seconds', args.repeats)
-        memory = {variant: worker.ask('peak') for variant, worker in workers.items()}
-        tensors = {variant: worker.ask('live_bytes')[0] / 2**20 for variant, worker in workers.items()}
+        memory = {variant: worker.ask('memory') for variant, worker in workers.items()}
         for variant in workers:
             rows.append({
                 'networks': name, 'side': case.side, 'batch': case.batch, 'variant': variant,
                 'seconds per image': round(statistics.median(times[variant]) / case.batch, 3),
-                'process (MiB)': round(memory[variant]), 'tensors (MiB)': round(tensors[variant]),
                 'time: reference / this': ratio(times['reference'], times[variant]),
-                'process: reference / this': round(memory['reference'] / memory[variant], 2),
-                'tensors: reference / this': round(tensors['reference'] / tensors[variant], 2)})
+                **{f'{kind} (MiB)': round(size) for kind, size in memory[variant].items()},
+                **{f'{kind}: reference / this': round(memory['reference'][kind] / size, 2)
+                   for kind, size in memory[variant].items()}})
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
         for variant in ('float32', 'bfloat16'):
             seconds = [workers[variant].ask('breakdown') for _ in range(3)]
@@ -165,10 +164,10 @@ def iteration(args: argparse.Namespace) -> None:
 def draw_iteration(rows: List[dict], out: Path) -> None:
     """The ratios of all networks as bars."""
     names = list(dict.fromkeys(row['networks'] for row in rows))
-    labels = dict(time='time', tensors='peak memory of tensors', process='peak memory of the process')
+    labels = {'time': 'time', 'process': 'peak memory', 'without libraries': 'peak memory without libraries'}
 
     def draw(picture) -> None:
-        for axes, key in zip(picture.subplots(1, 3, sharey=True), ('time', 'tensors', 'process')):
+        for axes, key in zip(picture.subplots(1, 3, sharey=True), labels):
             for index, name in enumerate(names):
                 for row in rows:
                     if row['networks'] == name and row['variant'] != 'reference':
@@ -196,12 +195,12 @@ def options(args: argparse.Namespace) -> None:
             variants.pop('efficient_cpu_ops=False', None)
         workers = {key: Worker(CASES[name], **arguments) for key, arguments in variants.items()}
         times = in_turns(workers, 'seconds', args.repeats)
-        memory = {key: worker.ask('peak') for key, worker in workers.items()}
+        memory = {key: worker.ask('memory') for key, worker in workers.items()}
         for key, worker in workers.items():
             worker.stop()
             rows.append({
                 'networks': name, 'change': key, 'seconds per iteration': round(statistics.median(times[key]), 3),
-                'peak memory (MiB)': round(memory[key]), 'time: as it is / changed': ratio(times['as it is'], times[key])})
+                'peak memory (MiB)': round(memory[key]['process']), 'time: as it is / changed': ratio(times['as it is'], times[key])})
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
         write(rows, args.out, 'options')
 
@@ -231,22 +230,27 @@ def growth(args: argparse.Namespace) -> None:
                      'seconds per iteration': round(_parallel(number, args.repeats), 3), 'tensors (MiB)': ''})
         print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
     write(rows, args.out, 'growth')
+    draw_growth(rows, args.out)
+
+
+def draw_growth(rows: List[dict], out: Path) -> None:
+    """Time and memory along each axis."""
 
     def draw(picture) -> None:
         names = list(dict.fromkeys(row['axis'] for row in rows))
         for axes, name in zip(picture.subplots(2, 2).flat, names):
             points = [row for row in rows if row['axis'] == name]
             x = [row['x'] for row in points]
-            axes.plot(x, [row['seconds per iteration'] for row in points], 'o-', color='tab:blue')
-            axes.set(xlabel=name, ylim=(0, None), xlim=(0, None))
-            axes.set_ylabel('seconds per iteration', color='tab:blue')
-            if points[0]['tensors (MiB)'] != '':
-                other = axes.twinx()
-                other.plot(x, [row['tensors (MiB)'] for row in points], 's--', color='tab:orange')
-                other.set(ylim=(0, None))
-                other.set_ylabel('tensors (MiB)', color='tab:orange')
+            for key, color in (('seconds per iteration', 'tab:blue'), ('tensors (MiB)', 'tab:orange')):
+                values = [row[key] for row in points]
+                if values[0] != '':
+                    axes.plot(x, values, 'o-', color=color)
+                    axes.set(xlim=(0, 1.05 * max(x)), ylim=(0, 1.1 * max(values)))
+                    axes.set_ylabel(key, color=color)
+                axes.set_xlabel(name)
+                axes = axes.twinx() if key == 'seconds per iteration' and points[0]['tensors (MiB)'] != '' else axes
 
-    figure((9, 6), args.out, 'growth', draw)
+    figure((9, 6), out, 'growth', draw)
 
 
 def _parallel(number: int, repeats: int) -> float:

@@ -1,6 +1,7 @@
 """What tools/analysis/benchmark.py compares: an iteration of this package, and the reference's."""
 import contextlib
 import copy
+import importlib
 import logging
 import time
 from collections import Counter
@@ -76,6 +77,9 @@ class Side:
         MMLogger.get_instance('benchmark', log_level=logging.ERROR)
         cfg = Config.fromfile(ROOT / 'configs' / case.config)  # its pretrained weights are not loaded: speed is the same
         init_default_scope(cfg.default_scope)
+        for library in (cfg.default_scope, 'mmagic'):
+            importlib.import_module(f'{library}.models')
+        self.libraries = peak_memory()[0]
         reference = variant == 'reference'
         cfg.model.update(PLAIN if reference else options)
         torch.manual_seed(0)
@@ -146,9 +150,10 @@ class Side:
         model.train()
         return seconds
 
-    def peak(self) -> float:
-        """The most memory that this process has had, in MiB."""
-        return peak_memory()[0]
+    def memory(self) -> Dict[str, float]:
+        """The most memory that there was, in MiB: of the process, of it beyond the libraries, and of tensors alone."""
+        peak = peak_memory()[0]
+        return {'process': peak, 'without libraries': peak - self.libraries, 'tensors': self.live_bytes()[0] / 2**20}
 
     def live_bytes(self) -> Tuple[int, int]:
         """What the tensors of an iteration take at most, and what of it is there before: weights and optimizers."""
