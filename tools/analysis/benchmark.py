@@ -305,10 +305,10 @@ def cards(args: argparse.Namespace) -> None:
 
 
 def profile(args: argparse.Namespace) -> None:
-    """What an iteration in bfloat16 is spent on, by operation."""
+    """What an iteration is spent on, by operation."""
     text = ''
     for name in args.cases:
-        worker = Worker(CASES[name], variant='bfloat16')
+        worker = Worker(CASES[name], variant=args.variant)
         text += f'{name}\n{worker.ask("profile")}\n'
         worker.stop()
     print(text)
@@ -402,6 +402,7 @@ def main() -> None:
     parser.add_argument('--cases', nargs='+', choices=list(CASES), default=list(CASES), metavar='NETWORKS')
     parser.add_argument('--changes', nargs='+', choices=list(OPTIONS), default=list(OPTIONS), help='what options changes')
     parser.add_argument('--repeats', type=int, default=5, help='iterations that are measured; default: %(default)s')
+    parser.add_argument('--variant', choices=list(VARIANTS), default='bfloat16', help='what profile runs; default: %(default)s')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='folder of the results')
     parser.add_argument('--config', help=argparse.SUPPRESS)
     args = parser.parse_args()
