@@ -283,16 +283,19 @@ def _train_in_parallel(rank: int, number: int, repeats: int, queue) -> None:
 
 def cards(args: argparse.Namespace) -> None:
     """Which batch of a recipe's crop fits which card: computed from what the tensors of an iteration take on a CPU."""
-    crops = {'EDSR + ResNet-18': 224, 'SwinIR-M + ResNet-18': 224, 'EDSR + DeepLabV3-MobileNetV3': 480,
-             'SwinIR-M + DeepLabV3-MobileNetV3': 480}
+    # the side of what training sees, and that of what is measured, from which the former is computed by its area; a
+    # detector enlarges each image to one size, so it gets the side of VOC's images of 500×375
+    sides = {'EDSR + ResNet-18': (224, 224), 'SwinIR-M + ResNet-18': (224, 224),
+             'EDSR + DeepLabV3-MobileNetV3': (480, 224), 'SwinIR-M + DeepLabV3-MobileNetV3': (480, 224),
+             'EDSR + Faster R-CNN-MobileNetV3-FPN': (432, 432)}
     rows = []
-    for name, crop in crops.items():
+    for name, (crop, side) in sides.items():
         for variant in ('float32', 'bfloat16'):
-            # batch norm behind a global pool needs two images
-            worker = Worker(CASES[name]._replace(side=128, batch=2), variant=variant)
+            # batch norm behind a global pool needs two images; more would not fit into some machines
+            worker = Worker(CASES[name]._replace(side=side, batch=max(2, CASES[name].batch)), variant=variant)
             fixed, each = worker.ask('bytes_per_image')
             worker.stop()
-            each *= (crop / 128)**2
+            each *= (crop / side)**2
             row = {'networks': name, 'crop': crop, 'variant': variant,
                    'weights, gradients, optimizers (MiB)': round(fixed / 2**20), 'each image (MiB)': round(each / 2**20)}
             for card in (8, 16, 24, 48, 80):

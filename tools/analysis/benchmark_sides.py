@@ -16,7 +16,7 @@ from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData, PixelData
-from torch import Tensor, nn
+from torch import Tensor
 
 from sr4ir_mm.engine import build_phases, only_training
 from sr4ir_mm.engine.record import peak_memory
@@ -179,8 +179,9 @@ class Side:
 
     def bytes_per_image(self) -> Tuple[int, int]:
         """What the tensors of an iteration take at most: without images, and each image more."""
-        four, eight = (self._bytes_of(batch) for batch in (4, 8))
-        return 2 * four - eight, (eight - four) // 4
+        few = self.case.batch
+        less, more = (self._bytes_of(batch) for batch in (few, 2 * few))
+        return 2 * less - more, (more - less) // few
 
     def _bytes_of(self, batch: int) -> int:
         self.batch = make_batch(self.model.host, self.case.side, batch)
