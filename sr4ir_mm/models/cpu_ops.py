@@ -31,7 +31,7 @@ def _is_depthwise(conv: nn.Conv2d) -> bool:
 
 def _convolve_depthwise(stride: tuple, padding: tuple, dilation: tuple, x: Tensor, weight: Tensor,
                         bias: Optional[Tensor]) -> Tensor:
-    if x.is_cuda or not torch.is_grad_enabled():
+    if x.device.type != 'cpu' or not torch.is_grad_enabled():
         return F.conv2d(x, weight, bias, stride, padding, dilation, len(weight))
     if torch.is_autocast_cpu_enabled():
         dtype = torch.get_autocast_cpu_dtype()
@@ -85,7 +85,7 @@ def _align(layer: RoIAlign, features: Tensor, rois: Tensor) -> Tensor:
     Returns:
         Shape (R, C, rows, columns).
     """
-    if features.is_cuda:
+    if features.device.type != 'cpu':
         return type(layer).forward(layer, features, rois)
     (_, channels, height, width), (rows, columns) = features.shape, layer.output_size
     rois = rois.to(features)

@@ -200,7 +200,8 @@ def options(args: argparse.Namespace) -> None:
             worker.stop()
             rows.append({
                 'networks': name, 'change': key, 'seconds per iteration': round(statistics.median(times[key]), 3),
-                'peak memory (MiB)': round(memory[key]['process']), 'time: as it is / changed': ratio(times['as it is'], times[key])})
+                'process (MiB)': round(memory[key]['process']),
+                'time: as it is / changed': ratio(times['as it is'], times[key])})
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
         write(rows, args.out, 'options')
 
