@@ -16,7 +16,7 @@ from sr4ir_mm.utils.report import markdown, summarize
 from tests.conftest import ROOT
 
 STUDY = ROOT / 'configs/_base_/study.py'
-RESULTS = ROOT / 'docs/study/results.jsonl'
+RESULTS = sorted((ROOT / 'docs/study').glob('**/results.jsonl'))
 spec = importlib.util.spec_from_file_location('compare', ROOT / 'tools/compare.py')
 compare = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(compare)
@@ -163,9 +163,14 @@ def test_training_and_validation_share_no_image(folder):
 # ---------- the results that are in the repository
 
 
+@pytest.fixture(scope='module', params=RESULTS, ids=lambda path: path.parent.name)
+def results_file(request):
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def results():
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()]
+def results(results_file):
+    return [json.loads(line) for line in results_file.read_text().splitlines()]
 
 
 def by_seed(results, protocol, metric):
@@ -173,8 +178,8 @@ def by_seed(results, protocol, metric):
             if run['protocol'] == protocol and metric in run['metrics']}
 
 
-def test_the_tables_in_the_docs_are_those_of_the_raw_results(results, tmp_path):
-    (tmp_path / 'results.jsonl').write_text(RESULTS.read_text())
+def test_the_tables_in_the_docs_are_those_of_the_raw_results(results_file, tmp_path):
+    (tmp_path / 'results.jsonl').write_text(results_file.read_text())
     compare.main(['--study', str(STUDY), '--results', str(tmp_path / 'results.jsonl')])
     text = (ROOT / 'docs/study.md').read_text()
     tables = sorted(tmp_path.glob('*/table.md'))
