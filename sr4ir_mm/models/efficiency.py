@@ -87,7 +87,9 @@ def _shared_mask(block: nn.Module, masks: Dict[tuple, Tensor], size: Tuple[int, 
     if key not in masks:
         if len(masks) >= 8:  # images of many sizes
             masks.clear()
-        masks[key] = type(block).calculate_mask(block, size).to(device)
+        mask = type(block).calculate_mask(block, size).to(device)
+        # mmagic has -100, whose exponential is a denormal number: CPUs multiply these many times slower than zeros
+        masks[key] = mask.masked_fill(mask != 0, float('-inf'))
     return masks[key]
 
 

@@ -78,6 +78,27 @@ def test_attention_is_mmagics_with_a_mask_for_each_size(monkeypatch):
     assert copied.layers[0].residual_group.blocks[1].calculate_mask.args[0] is copied.layers[0].residual_group.blocks[1]
 
 
+def test_behind_the_mask_are_zeros_and_no_denormal_numbers():
+    """Which mmagic's -100 leaves there, and CPUs multiply slowly; gradients are mmagic's all the same."""
+    torch.manual_seed(0)
+    plain = MODELS.build(dict(SWINIR, _scope_='mmagic')).eval()
+    quick = copy.deepcopy(plain)
+    quicken_window_attention(quick)
+    lr, gradients, denormals = torch.rand(1, 3, 16, 16), [], []
+    for network in plain, quick:
+        weights = []
+        hook = network.layers[0].residual_group.blocks[1].attn.softmax.register_forward_hook(
+            lambda module, args, output: weights.append(output))
+        network(lr).square().mean().backward()
+        hook.remove()
+        denormals.append(bool(((weights[0] > 0) & (weights[0] < torch.finfo(torch.float32).tiny)).any()))
+        gradients.append({name: weight.grad for name, weight in network.named_parameters()})
+    assert denormals == [True, False]
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-4, atol=1e-8, msg=name)
+
+
 def test_where_there_are_no_gradients_pytorch_attends(monkeypatch):
     calls, original = [], torch.nn.functional.scaled_dot_product_attention
     monkeypatch.setattr(torch.nn.functional, 'scaled_dot_product_attention',
