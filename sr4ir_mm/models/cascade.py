@@ -16,7 +16,7 @@ from .cpu_ops import quicken_on_cpu
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
 from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
-                         quicken_window_attention)
+                         quicken_window_attention, spare_accuracy)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -119,6 +119,7 @@ class Cascade(BaseModel):
         self.recognizer = _build(recognizer, 'model.recognizer')
         if self.recognizer is not None:
             keep_float32(self.recognizer)
+            spare_accuracy(self.recognizer)
             preprocessor = self.recognizer.data_preprocessor
         else:
             preprocessor = _build(dict(data_preprocessor or {}, _scope_=self.host), 'model.data_preprocessor')

@@ -1,5 +1,6 @@
 """What makes a network fit, and fast: activation checkpointing, mixed precision, memory format, attention masks."""
 from functools import partial, wraps
+from types import FunctionType, MethodType
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import torch
@@ -109,6 +110,24 @@ def _attend(attention: nn.Module, x: Tensor, mask: Optional[Tensor] = None) -> T
         query, key, value, attn_mask=bias.to(query), scale=attention.scale,
         dropout_p=attention.attn_drop.p if attention.training else 0.)
     return attention.proj_drop(attention.proj(attended.transpose(1, 2).reshape(windows, pixels, channels)))
+
+
+def spare_accuracy(network: nn.Module) -> None:
+    """Let mmseg's heads not calculate the accuracy of each training batch, ``acc_seg``, which is nan then.
+
+    A cascade logs losses only; and on a GPU the host would wait for it twice in each head and loss. mmseg has no switch.
+    """
+    for head in network.modules():
+        loss = getattr(type(head), 'loss_by_feat', None)
+        if loss is not None and loss.__module__.startswith('mmseg.') and 'accuracy' in loss.__globals__:
+            # the method as it is, in which one name means something else
+            spared = FunctionType(loss.__code__, {**loss.__globals__, 'accuracy': _no_accuracy}, loss.__name__,
+                                  loss.__defaults__, loss.__closure__)
+            head.loss_by_feat = MethodType(spared, head)
+
+
+def _no_accuracy(scores: Tensor, *args, **kwargs) -> Tensor:
+    return scores.new_full((1, ), float('nan'))
 
 
 def keep_float32(network: nn.Module) -> None:

@@ -7,7 +7,7 @@ from sr4ir_mm.models.efficiency import fold_batch_norm, gains_channels_last, qui
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, edsr, seg_batch
+from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, edsr, seg_batch, segmentor
 
 SWINIR = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=4, depths=[2, 2], embed_dim=8,
               num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffledirect', resi_connection='1conv')
@@ -111,6 +111,23 @@ def test_where_there_are_no_gradients_pytorch_attends(monkeypatch):
             model.restore(torch.rand(1, 3, 8, 8))
         assert len(calls) == (4 if on else 0)
         calls.clear()
+
+
+def test_no_accuracy_of_training_batches(monkeypatch):
+    """The losses are those of mmseg's own segmentor; what nobody reads is calculated by no head."""
+    torch.manual_seed(0)
+    auxiliary = dict(segmentor()['decode_head'], loss_decode=dict(type='mmseg.CrossEntropyLoss', loss_weight=0.4))
+    recognizer = dict(segmentor(), auxiliary_head=auxiliary)
+    spared = MODELS.build(cascade_cfg(recognizer=recognizer)).recognizer.eval()
+    plain = MODELS.build(dict(recognizer, _scope_='mmseg')).eval()
+    plain.load_state_dict(spared.state_dict())
+    image, samples = torch.rand(2, 3, 32, 32), seg_batch()['data_samples']
+    expected = plain.loss(image, samples)
+    monkeypatch.setattr(torch.Tensor, 'topk', None)
+    losses = spared.loss(image, samples)
+    assert losses.keys() == expected.keys()
+    for name, loss in losses.items():
+        assert loss.isnan().all() if name.endswith('acc_seg') else torch.equal(loss, expected[name])
 
 
 @pytest.mark.parametrize('change', [dict(channels_last=['restorer']), dict(compile=dict(restorer=dict(backend='eager')))])
