@@ -59,8 +59,11 @@ class _Depthwise(torch.autograd.Function):
             reach = [step * (length - 1) for step, length in zip(dilation, kernel)]
             apart = grad
             if max(stride) > 1:
-                sides = (side + 2 * pad - far for side, pad, far in zip(size, padding, reach))
-                apart = grad.new_zeros(batch, channels, *sides)
+                sides = [side + 2 * pad - far for side, pad, far in zip(size, padding, reach)]
+                if grad.is_contiguous(memory_format=torch.channels_last):
+                    apart = grad.new_zeros(batch, *sides, channels).permute(0, 3, 1, 2)
+                else:
+                    apart = grad.new_zeros(batch, channels, *sides)
                 apart[..., ::stride[0], ::stride[1]] = grad
             around = [far - pad for far, pad in zip(reach, padding)]
             grad_x = F.conv2d(apart, weight.flip(2, 3), None, 1, around, dilation, channels)

@@ -135,7 +135,8 @@ def keep_float32(network: nn.Module) -> None:
 
     Losses get their inputs in float32: on a GPU autocast sees to that, on a CPU it would leave a softmax in bfloat16.
     On a CPU, what leaves the neck and the heads of a detector is float32 too: mmcv's NMS and RoIAlign know nothing else.
-    So are the scores of a segmentor, which are enlarged: that is slower in bfloat16.
+    So are the scores of a segmentor, which are enlarged: that is slower in bfloat16. And they are contiguous, as its
+    softmax needs them, before they are large.
     """
     for module in network.modules():
         kind = type(module).__module__
@@ -144,7 +145,7 @@ def keep_float32(network: nn.Module) -> None:
         elif kind.startswith('mmdet.models.') and ('.necks.' in kind or '_heads.' in kind):
             module.register_forward_hook(_float32_output)
         elif kind.startswith('mmseg.models.') and isinstance(getattr(module, 'conv_seg', None), nn.Module):
-            module.conv_seg.register_forward_hook(_float32_output)
+            module.conv_seg.register_forward_hook(_scores)
 
 
 def _to_float32(value: Any) -> Any:
@@ -161,3 +162,7 @@ def _float32_inputs(module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple
 
 def _float32_output(module: nn.Module, args: tuple, output: Any) -> Any:
     return _to_float32(output) if torch.is_autocast_cpu_enabled() else output
+
+
+def _scores(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+    return _float32_output(module, args, output).contiguous()
