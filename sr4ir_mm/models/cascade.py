@@ -16,7 +16,7 @@ from .cpu_ops import quicken_on_cpu
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
 from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
-                         quicken_window_attention, spare_accuracy)
+                         quicken_heads, quicken_window_attention)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -46,6 +46,8 @@ class Cascade(BaseModel):
             gradients; the numbers are the same but for rounding.
         efficient_cpu_ops: Whether depthwise convolutions and RoIAlign on a CPU are calculated by what is fast there; the
             numbers are the same but for rounding.
+        efficient_heads: Whether mmseg's heads leave out the accuracy of training batches, which no log here has, and enlarge
+            contiguous scores; losses and predictions are the same.
         compile: For each part that ``torch.compile`` is to translate, its arguments, for example ``dict(restorer=dict())``;
             of the recognizer it is the backbone.
         pixel: A loss (input, target) -> scalar for the loss term ``pixel``, or its config, for example
@@ -85,6 +87,7 @@ class Cascade(BaseModel):
                  efficient_conv_bn_eval: bool = False,
                  efficient_attention: bool = True,
                  efficient_cpu_ops: bool = True,
+                 efficient_heads: bool = True,
                  compile: Optional[Dict[str, dict]] = None,
                  pixel: Union[nn.Module, dict, None] = None,
                  tdp: Optional[dict] = None,
@@ -119,7 +122,8 @@ class Cascade(BaseModel):
         self.recognizer = _build(recognizer, 'model.recognizer')
         if self.recognizer is not None:
             keep_float32(self.recognizer)
-            spare_accuracy(self.recognizer)
+            if efficient_heads:
+                quicken_heads(self.recognizer)
             preprocessor = self.recognizer.data_preprocessor
         else:
             preprocessor = _build(dict(data_preprocessor or {}, _scope_=self.host), 'model.data_preprocessor')

@@ -112,22 +112,31 @@ def _attend(attention: nn.Module, x: Tensor, mask: Optional[Tensor] = None) -> T
     return attention.proj_drop(attention.proj(attended.transpose(1, 2).reshape(windows, pixels, channels)))
 
 
-def spare_accuracy(network: nn.Module) -> None:
-    """Let mmseg's heads not calculate the accuracy of each training batch, ``acc_seg``, which is nan then.
+def quicken_heads(network: nn.Module) -> None:
+    """Let mmseg's heads enlarge scores that are contiguous, as their softmax needs them, and not calculate the accuracy
+    of each training batch, ``acc_seg``, which is nan then.
 
-    A cascade logs losses only; and on a GPU the host would wait for it twice in each head and loss. mmseg has no switch.
+    A cascade logs losses only; and on a GPU the host would wait for the accuracy in each head and loss. mmseg has no switch.
     """
     for head in network.modules():
         loss = getattr(type(head), 'loss_by_feat', None)
-        if loss is not None and loss.__module__.startswith('mmseg.') and 'accuracy' in loss.__globals__:
+        if loss is None or not loss.__module__.startswith('mmseg.'):
+            continue
+        if 'accuracy' in loss.__globals__:
             # the method as it is, in which one name means something else
             spared = FunctionType(loss.__code__, {**loss.__globals__, 'accuracy': _no_accuracy}, loss.__name__,
                                   loss.__defaults__, loss.__closure__)
             head.loss_by_feat = MethodType(spared, head)
+        if isinstance(getattr(head, 'conv_seg', None), nn.Module):
+            head.conv_seg.register_forward_hook(_contiguous_output)
 
 
 def _no_accuracy(scores: Tensor, *args, **kwargs) -> Tensor:
     return scores.new_full((1, ), float('nan'))
+
+
+def _contiguous_output(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+    return output.contiguous()
 
 
 def keep_float32(network: nn.Module) -> None:
@@ -135,8 +144,7 @@ def keep_float32(network: nn.Module) -> None:
 
     Losses get their inputs in float32: on a GPU autocast sees to that, on a CPU it would leave a softmax in bfloat16.
     On a CPU, what leaves the neck and the heads of a detector is float32 too: mmcv's NMS and RoIAlign know nothing else.
-    So are the scores of a segmentor, which are enlarged: that is slower in bfloat16. And they are contiguous, as its
-    softmax needs them, before they are large.
+    So are the scores of a segmentor, which are enlarged: that is slower in bfloat16.
     """
     for module in network.modules():
         kind = type(module).__module__
@@ -145,7 +153,7 @@ def keep_float32(network: nn.Module) -> None:
         elif kind.startswith('mmdet.models.') and ('.necks.' in kind or '_heads.' in kind):
             module.register_forward_hook(_float32_output)
         elif kind.startswith('mmseg.models.') and isinstance(getattr(module, 'conv_seg', None), nn.Module):
-            module.conv_seg.register_forward_hook(_scores)
+            module.conv_seg.register_forward_hook(_float32_output)
 
 
 def _to_float32(value: Any) -> Any:
@@ -163,6 +171,3 @@ def _float32_inputs(module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple
 def _float32_output(module: nn.Module, args: tuple, output: Any) -> Any:
     return _to_float32(output) if torch.is_autocast_cpu_enabled() else output
 
-
-def _scores(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
-    return _float32_output(module, args, output).contiguous()

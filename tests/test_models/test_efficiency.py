@@ -114,7 +114,7 @@ def test_where_there_are_no_gradients_pytorch_attends(monkeypatch):
 
 
 def test_no_accuracy_of_training_batches(monkeypatch):
-    """The losses are those of mmseg's own segmentor; what nobody reads is calculated by no head."""
+    """The losses are those of mmseg's own segmentor; what nobody reads is calculated by no head; and off by a key."""
     torch.manual_seed(0)
     auxiliary = dict(segmentor()['decode_head'], loss_decode=dict(type='mmseg.CrossEntropyLoss', loss_weight=0.4))
     recognizer = dict(segmentor(), auxiliary_head=auxiliary)
@@ -128,6 +128,8 @@ def test_no_accuracy_of_training_batches(monkeypatch):
     assert losses.keys() == expected.keys()
     for name, loss in losses.items():
         assert loss.isnan().all() if name.endswith('acc_seg') else torch.equal(loss, expected[name])
+    with pytest.raises(TypeError, match='not callable'):
+        MODELS.build(cascade_cfg(efficient_heads=False)).recognizer.loss(image, samples)
 
 
 @pytest.mark.parametrize('change', [dict(channels_last=['restorer']), dict(compile=dict(restorer=dict(backend='eager')))])

@@ -46,6 +46,7 @@ OPTIONS = {
     'efficient_conv_bn_eval=False': dict(variant='bfloat16', efficient_conv_bn_eval=False),
     'efficient_attention=False': dict(variant='bfloat16', efficient_attention=False),
     'efficient_cpu_ops=False': dict(variant='bfloat16', efficient_cpu_ops=False, channels_last=['restorer']),
+    'efficient_heads=False': dict(variant='bfloat16', efficient_heads=False),
     'restorer_with_cp=True': dict(variant='bfloat16', restorer_with_cp=True),
     'compile=dict(restorer=…, recognizer=…)': dict(
         variant='bfloat16', compile=dict(restorer=dict(), recognizer=dict())),
@@ -193,6 +194,8 @@ def options(args: argparse.Namespace) -> None:
             variants.pop('efficient_attention=False', None)
         if 'ResNet' in name:
             variants.pop('efficient_cpu_ops=False', None)
+        if 'DeepLab' not in name:
+            variants.pop('efficient_heads=False', None)
         workers = {key: Worker(CASES[name], **arguments) for key, arguments in variants.items()}
         times = in_turns(workers, 'seconds', args.repeats)
         memory = {key: worker.ask('memory') for key, worker in workers.items()}

@@ -61,7 +61,8 @@ def make_batch(host: str, side: int, batch: int) -> dict:
 
 
 #: the keys of ours that the reference has not
-PLAIN = dict(channels_last=[], efficient_conv_bn_eval=False, efficient_attention=False, efficient_cpu_ops=False)
+PLAIN = dict(channels_last=[], efficient_conv_bn_eval=False, efficient_attention=False, efficient_cpu_ops=False,
+             efficient_heads=False)
 
 
 class Side:
