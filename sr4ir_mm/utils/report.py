@@ -78,23 +78,36 @@ def _mean_and_deviation(values: Iterable[float]) -> Tuple[float, float]:
     return mean, statistics.stdev(values) if finite else math.nan
 
 
-def _cell(mean: float, deviation: float, sign: str = '') -> str:
+def _digits(rows: Sequence[dict]) -> Dict[str, int]:
+    """How many digits behind the point the values of each column have; differences have those of what they differ in."""
+    digits: Dict[str, int] = {}
+    for column in rows[0]:
+        if column == DIFFERENCE:
+            digits[column] = list(digits.values())[-1]
+        elif column not in ('protocol', 'seeds'):
+            means = [abs(row[column][0]) for row in rows if math.isfinite(row[column][0])]
+            digits[column] = 3 if max(means, default=2) <= 1 else 2  # mAP and SSIM are fractions, PSNR and seconds are not
+    return digits
+
+
+def _cell(mean: float, deviation: float, digits: int, sign: str = '') -> str:
     if math.isnan(mean):
         return '–'
     if math.isinf(mean):
         return '∞'
-    digits = 0 if abs(mean) >= 100 else 2
+    digits = 0 if abs(mean) >= 100 else digits
     return f'{mean:{sign}.{digits}f}' + ('' if math.isnan(deviation) else f' ± {deviation:.{digits}f}')
 
 
 def markdown(rows: Sequence[dict], titles: Dict[str, str], baseline: Optional[str] = None) -> str:
     """The table for people."""
-    columns = [key for key in rows[0] if key not in ('protocol', 'seeds')]
+    digits = _digits(rows)
+    columns = list(digits)
     heads = [f'− {titles[baseline]} (± standard error)' if column == DIFFERENCE else column for column in columns]
     lines = ['| protocol | ' + ' | '.join(heads) + ' | seeds |', '|' + '---|' * (len(columns) + 2)]
     for row in rows:
         cells = [titles[row['protocol']],
-                 *(_cell(*row[column], sign='+' if column == DIFFERENCE else '') for column in columns)]
+                 *(_cell(*row[column], digits[column], sign='+' if column == DIFFERENCE else '') for column in columns)]
         lines.append('| ' + ' | '.join([*cells, ', '.join(map(str, row['seeds'])) or '–']) + ' |')
     return '\n'.join(lines) + '\n'
 
@@ -123,6 +136,7 @@ def plot(rows: Sequence[dict],
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     names = [key for key in rows[0] if key in (metric, DIFFERENCE) or key.split('/')[-1] in RESTORATION_METRICS]
+    digits = _digits(rows)
     figure = Figure(figsize=(1.5 + 3.2 * len(names), 1.2 + 0.32 * len(rows)), layout='constrained')
     FigureCanvasAgg(figure)
     figure.suptitle(heading)
@@ -135,7 +149,7 @@ def plot(rows: Sequence[dict],
             # points, not bars: neither decibels nor what matters of a metric starts at zero
             axes.errorbar(mean, place, xerr=0 if math.isnan(deviation) else deviation, fmt='o', markersize=4, capsize=3,
                           color='tab:blue')
-            text = f'{mean:+.2f}' if name == DIFFERENCE else f'{mean:.2f}'
+            text = f'{mean:{"+" if name == DIFFERENCE else ""}.{digits[name]}f}'
             axes.annotate(text, (mean, place), (0, 5), textcoords='offset points', ha='center', fontsize=7)
         if name == DIFFERENCE:
             axes.axvline(0, color='black', linewidth=0.8)

@@ -97,6 +97,13 @@ def test_differences_are_those_of_the_same_seed():
     assert 'difference' not in summarize(results, ['s2t'], 'mIoU')[0]
 
 
+def test_fractions_have_three_digits():
+    results = [result('s2t', 0, 0.3412), result('sr4ir', 0, 0.3734)]
+    rows = summarize(results, ['s2t', 'sr4ir'], 'mIoU', 's2t')
+    table = markdown(rows, dict(s2t='S→T', sr4ir='SR4IR'), 's2t').splitlines()
+    assert table[2:] == ['| S→T | 0.341 | – | 0 |', '| SR4IR | 0.373 | +0.032 | 0 |']
+
+
 def write_results(path, results):
     path.write_text(''.join(json.dumps(dict(each, config='configs/study/task.py')) + '\n' for each in results))
 
