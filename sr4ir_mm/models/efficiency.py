@@ -69,11 +69,13 @@ def quicken_window_attention(network: nn.Module) -> None:
     there are no gradients, by PyTorch's own attention.
 
     Its blocks make a mask in each call, on the CPU, for images that are not of the size the network was built for; those
-    whose windows are not shifted need none.
+    whose windows are not shifted need none. The masks here leave zeros where mmagic's -100 leaves denormal numbers, which
+    CPUs multiply many times slower.
     """
     masks: Dict[tuple, Tensor] = {}
     for block in network.modules():
         if type(block).__module__.startswith('mmagic.') and hasattr(block, 'calculate_mask'):
+            block.input_resolution = None  # which means: there is no size whose mask the block has already
             block.calculate_mask = partial(_shared_mask, block, masks)
             block.attn.forward = partial(_attend, block.attn)
 
@@ -89,7 +91,6 @@ def _shared_mask(block: nn.Module, masks: Dict[tuple, Tensor], size: Tuple[int, 
         if len(masks) >= 8:  # images of many sizes
             masks.clear()
         mask = type(block).calculate_mask(block, size).to(device)
-        # mmagic has -100, whose exponential is a denormal number: CPUs multiply these many times slower than zeros
         masks[key] = mask.masked_fill(mask != 0, float('-inf'))
     return masks[key]
 

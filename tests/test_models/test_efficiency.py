@@ -78,13 +78,14 @@ def test_attention_is_mmagics_with_a_mask_for_each_size(monkeypatch):
     assert copied.layers[0].residual_group.blocks[1].calculate_mask.args[0] is copied.layers[0].residual_group.blocks[1]
 
 
-def test_behind_the_mask_are_zeros_and_no_denormal_numbers():
+@pytest.mark.parametrize('size', [16, SWINIR['img_size']])
+def test_behind_the_mask_are_zeros_and_no_denormal_numbers(size):
     """Which mmagic's -100 leaves there, and CPUs multiply slowly; gradients are mmagic's all the same."""
     torch.manual_seed(0)
     plain = MODELS.build(dict(SWINIR, _scope_='mmagic')).eval()
     quick = copy.deepcopy(plain)
     quicken_window_attention(quick)
-    lr, gradients, denormals = torch.rand(1, 3, 16, 16), [], []
+    lr, gradients, denormals = torch.rand(1, 3, size, size), [], []
     for network in plain, quick:
         weights = []
         hook = network.layers[0].residual_group.blocks[1].attn.softmax.register_forward_hook(
