@@ -46,8 +46,8 @@ class Cascade(BaseModel):
             gradients; the numbers are the same but for rounding.
         efficient_cpu_ops: Whether depthwise convolutions and RoIAlign on a CPU are calculated by what is fast there; the
             numbers are the same but for rounding.
-        efficient_heads: Whether mmseg's heads leave out the accuracy of training batches, which no log here has, and enlarge
-            contiguous scores; losses and predictions are the same.
+        efficient_heads: Whether mmseg's heads leave out the accuracy of training batches, which no log here has; losses and
+            predictions are the same.
         compile: For each part that ``torch.compile`` is to translate, its arguments, for example ``dict(restorer=dict())``;
             of the recognizer it is the backbone.
         pixel: A loss (input, target) -> scalar for the loss term ``pixel``, or its config, for example

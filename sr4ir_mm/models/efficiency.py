@@ -114,30 +114,21 @@ def _attend(attention: nn.Module, x: Tensor, mask: Optional[Tensor] = None) -> T
 
 
 def quicken_heads(network: nn.Module) -> None:
-    """Let mmseg's heads enlarge scores that are contiguous, as their softmax needs them, and not calculate the accuracy
-    of each training batch, ``acc_seg``, which is nan then.
+    """Let mmseg's heads not calculate the accuracy of each training batch, ``acc_seg``, which is nan then.
 
     A cascade logs losses only; and on a GPU the host would wait for the accuracy in each head and loss. mmseg has no switch.
     """
     for head in network.modules():
         loss = getattr(type(head), 'loss_by_feat', None)
-        if loss is None or not loss.__module__.startswith('mmseg.'):
-            continue
-        if 'accuracy' in loss.__globals__:
+        if loss is not None and loss.__module__.startswith('mmseg.') and 'accuracy' in loss.__globals__:
             # the method as it is, in which one name means something else
             spared = FunctionType(loss.__code__, {**loss.__globals__, 'accuracy': _no_accuracy}, loss.__name__,
                                   loss.__defaults__, loss.__closure__)
             head.loss_by_feat = MethodType(spared, head)
-        if isinstance(getattr(head, 'conv_seg', None), nn.Module):
-            head.conv_seg.register_forward_hook(_contiguous_output)
 
 
 def _no_accuracy(scores: Tensor, *args, **kwargs) -> Tensor:
     return scores.new_full((1, ), float('nan'))
-
-
-def _contiguous_output(module: nn.Module, args: tuple, output: Tensor) -> Tensor:
-    return output.contiguous()
 
 
 def keep_float32(network: nn.Module) -> None:
