@@ -217,9 +217,9 @@ def test_sr_is_no_worse_than_bilinear_interpolation(results):
     assert sr and all(value >= bilinear[key] for key, value in sr.items() if key in bilinear)
 
 
-def test_clean_images_are_the_ceiling(results):
-    ceiling = by_seed(results, 'h2t', 'accuracy/top1')
-    assert ceiling
+@pytest.mark.parametrize('metric', ['accuracy/top1', 'mIoU', 'coco/bbox_mAP'])
+def test_clean_images_are_the_ceiling(results, metric):
+    ceiling = by_seed(results, 'h2t', metric)
     for protocol in {run['protocol'] for run in results} - {'h2t'}:
-        for key, value in by_seed(results, protocol, 'accuracy/top1').items():
+        for key, value in by_seed(results, protocol, metric).items():
             assert value < ceiling.get(key, 100), (protocol, key)
