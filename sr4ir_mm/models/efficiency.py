@@ -1,6 +1,6 @@
 """What makes a network fit, and fast: activation checkpointing, mixed precision, memory format, attention masks."""
 from functools import partial, wraps
-from types import FunctionType, MethodType
+from types import FunctionType
 from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import torch
@@ -124,7 +124,7 @@ def quicken_heads(network: nn.Module) -> None:
             # the method as it is, in which one name means something else
             spared = FunctionType(loss.__code__, {**loss.__globals__, 'accuracy': _no_accuracy}, loss.__name__,
                                   loss.__defaults__, loss.__closure__)
-            head.loss_by_feat = MethodType(spared, head)
+            head.loss_by_feat = partial(spared, head)
 
 
 def _no_accuracy(scores: Tensor, *args, **kwargs) -> Tensor:
@@ -162,4 +162,3 @@ def _float32_inputs(module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple
 
 def _float32_output(module: nn.Module, args: tuple, output: Any) -> Any:
     return _to_float32(output) if torch.is_autocast_cpu_enabled() else output
-

@@ -63,16 +63,12 @@ class Worker:
         self._process.start()
         other.close()  # so that the end of the process is noticed here
         #: how long the first iteration took; the next worker begins behind it
-        self.first = self._answer()
+        self.first = self.ask('seconds')
 
     def ask(self, method: str):
         """Call a method of the side."""
-        return self._answer(method)
-
-    def _answer(self, *question: str):
         try:
-            for method in question:
-                self._connection.send(method)
+            self._connection.send(method)
             return self._connection.recv()
         except (EOFError, OSError):
             raise SystemExit('error: a process of the benchmark has ended; its message is above.') from None
@@ -85,7 +81,6 @@ class Worker:
 def _serve(connection, case: Case, arguments: dict) -> None:
     os.environ['TORCHINDUCTOR_COMPILE_THREADS'] = '1'  # a daemon must not have processes of its own
     side = Side(case, **arguments)
-    connection.send(side.seconds())
     while True:
         try:
             method = connection.recv()
