@@ -6,6 +6,7 @@
 #   start     the part whose weights come from a run of another protocol
 #   of_other  True: of that protocol's run for the other one of two configs
 #   without   losses that the config has and this protocol does not; a phase with no other is left out
+#   weights   of losses, where they are others than the config's
 #   joint     True: all losses in one phase that updates all parts
 # No `phases`: those of the config itself. Empty `phases`: nothing learns, the parts are tested as they start, and those
 # that `start` does not name come from the config's own init_cfg.

@@ -1,6 +1,6 @@
 """From the config of a method to those of the protocols that it is compared with, by a table of phases."""
 import copy
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Iterable, List, Optional, Sequence
 
 from mmengine.config import Config, ConfigDict
 
@@ -15,16 +15,17 @@ def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
 
     Args:
         path: Path of ``configs/_base_/protocols.py``, or of a study, which has a table of its own.
-        cfg: The config of a method; rows without phases get its phases, less the losses in ``without``, and as one
-            phase if they say ``joint``.
+        cfg: The config of a method; rows without phases get its phases, less the losses in ``without``, with other
+            weights of those in ``weights``, and as one phase if they say ``joint``.
 
     Raises:
-        ConfigError: A row is without a loss that the config does not have.
+        ConfigError: A row names a loss that the config does not have.
     """
     protocols = {}
     for name, row in Config.fromfile(path).protocols.items():
         row = ConfigDict({'phases': cfg.train_cfg.phases, **row})
         row.phases = _without(row.phases, row.get('without', []), f'protocols[{name!r}].without')
+        row.phases = _weighted(row.phases, row.get('weights', {}), f'protocols[{name!r}].weights')
         if row.get('joint'):
             row.phases = _joint(row.phases)
         protocols[name] = row
@@ -33,13 +34,33 @@ def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
 
 def _without(phases: Sequence[dict], terms: Sequence[str], key: str) -> List[dict]:
     """The phases without these losses; one that has no others is left out."""
-    for term in terms:
-        check_choice(term, [term for phase in phases for term in phase['losses']], key)
+    _check_terms(terms, phases, key)
     phases = [
         ConfigDict(phase, losses={term: loss for term, loss in phase['losses'].items() if term not in terms})
         for phase in phases
     ]
     return [phase for phase in phases if phase.losses]
+
+
+def _weighted(phases: Sequence[dict], weights: Dict[str, float], key: str) -> List[dict]:
+    """The phases with these weights; when a loss begins and ends stays."""
+    _check_terms(weights, phases, key)
+
+    def reweigh(term, loss):
+        weight = weights.get(term)
+        if weight is None:
+            return loss
+        return dict(loss, weight=weight) if isinstance(loss, dict) else weight
+
+    return [
+        ConfigDict(phase, losses={term: reweigh(term, loss) for term, loss in phase['losses'].items()})
+        for phase in phases
+    ]
+
+
+def _check_terms(terms: Iterable[str], phases: Sequence[dict], key: str) -> None:
+    for term in terms:
+        check_choice(term, [term for phase in phases for term in phase['losses']], key)
 
 
 def _joint(phases: Sequence[dict]) -> List[dict]:

@@ -46,10 +46,24 @@ def test_what_a_variant_leaves_out(protocols):
     assert losses(protocols['sr4ir-pcl']) == dict(sr4ir, embed={'embedding'}, restore=sr4ir['restore'] | {'contrastive'})
 
 
-def test_a_variant_can_only_leave_out_what_is_there(tmp_path, cfg):
+def test_a_variant_can_weigh_a_loss_otherwise(tmp_path, cfg):
     path = tmp_path / 'protocols.py'
-    path.write_text("protocols = dict(x=dict(title='x', without=['tpd']))")
-    with pytest.raises(ConfigError, match=r"protocols\['x'\]\.without is 'tpd'; allowed: .*'tdp'"):
+    path.write_text("protocols = dict(x=dict(title='x', weights=dict(tdp=0.3, task_hr=2.0)))")
+    own = {phase.name: phase for phase in cfg.train_cfg.phases}
+    for phase in load_protocols(path, cfg)['x'].phases:
+        expected = dict(own[phase.name].losses)
+        if phase.name == 'restore':
+            expected['tdp'] = dict(weight=0.3, begin=1)
+        if phase.name == 'recognize':
+            expected['task_hr'] = 2.0
+        assert phase.losses == expected and phase['update'] == own[phase.name]['update']
+
+
+@pytest.mark.parametrize('key, value', [('without', ['tpd']), ('weights', dict(tpd=1))])
+def test_a_variant_can_only_change_what_is_there(key, value, tmp_path, cfg):
+    path = tmp_path / 'protocols.py'
+    path.write_text(f"protocols = dict(x=dict(title='x', {key}={value}))")
+    with pytest.raises(ConfigError, match=rf"protocols\['x'\]\.{key} is 'tpd'; allowed: .*'tdp'"):
         load_protocols(path, cfg)
 
 
