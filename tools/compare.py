@@ -23,7 +23,7 @@ import time
 from collections import defaultdict
 from itertools import product
 from pathlib import Path
-from typing import Dict, Iterator, NamedTuple, Optional
+from typing import Dict, Iterator, List, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
@@ -33,7 +33,7 @@ from sr4ir_mm.utils.errors import check_choice
 from sr4ir_mm.utils.files import write_json
 from sr4ir_mm.utils.process import import_once, start_script
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
-from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
+from sr4ir_mm.utils.report import differences, main_metric, markdown, plot, summarize, write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
@@ -70,12 +70,14 @@ def parse_args(argv=None) -> argparse.Namespace:
     study = Config.fromfile(args.study)
     # a table for each task, in a folder of its own, even where the command line picks one of a study's tasks
     args.by_task = len(args.configs or study.get('configs', [])) > 1 or 'configs' in study
-    args.configs = args.configs or [str(Path(args.study).parent / path) for path in study.get('configs', [])]
+    args.headings = {Path(path).stem: title for path, title in study.get('configs', {}).items()}
+    args.configs = args.configs or [str(Path(args.study).parent / path) for path in study.get('configs', {})]
     if not args.configs and not args.results:
         raise ConfigError('CONFIG is missing; name a config of the method, or a --study that does.')
     args.protocols = args.protocols or study.compare
     args.seeds = args.seeds or study.get('seeds', [0])
     args.baseline = study.get('baseline')
+    args.differences = study.get('differences', {})
     # in the order of tables: as the file lists what is compared, then the others
     args.titles = {name: study.protocols[name].title for name in [*study.compare, *study.protocols]}
     return args
@@ -291,12 +293,26 @@ def report_results(args: argparse.Namespace) -> None:
     settings = defaultdict(list)
     for result in results:
         settings[Setting(Path(result['config']).stem, result.get('sigma'))].append(result)
+    work_dir = Path(args.results).parent
     for setting, chosen in settings.items():
         names = [result['protocol'] for result in chosen]
-        folder = Path(args.results).parent / setting.folder
-        table = report(chosen, names, args.titles, args.metric, str(setting), folder, args.baseline)
+        heading = args.headings.get(setting.task, str(setting))
+        table = report(chosen, names, args.titles, args.metric, heading, work_dir / setting.folder, args.baseline)
         print(f'{setting}\n\n{table}', flush=True)
-    print(f'Written to {Path(args.results).parent}: in a folder for each task table.md, table.csv, plot.png')
+    written = report_differences(results, args, work_dir)
+    print(f'Written to {work_dir}: in a folder for each task table.md, table.csv, plot.png', *written, sep=', ')
+
+
+def report_differences(results: List[dict], args: argparse.Namespace, work_dir: Path) -> List[str]:
+    """Write the study's tables of differences, one over all tasks each, and return the names of their files."""
+    by_task = {title: [result for result in results if Path(result['config']).stem == task]
+               for task, title in args.headings.items()}
+    by_task = {title: chosen for title, chosen in by_task.items() if chosen}
+    for name, table in args.differences.items():
+        text = differences(by_task, table.pairs, args.titles, table.metrics)
+        (work_dir / f'{name}.md').write_text(text)
+        print(f'{table.title}\n\n{text}', flush=True)
+    return [f'{name}.md' for name in args.differences]
 
 
 class Study:
@@ -319,8 +335,6 @@ class Study:
                 raise ConfigError(f"--protocols has '{name}', which takes a part from another task; it needs two "
                                   f'configs, not {len(self.paths)}.')
         self.by_task = args.by_task
-        self.baseline = args.baseline
-        self.titles = args.titles
         self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
         self.seeds = list(dict.fromkeys(args.seeds))
         self.sr_cfg = _load(args.sr_config, args.cfg_options) if args.sr_config else None
@@ -361,15 +375,15 @@ class Study:
             task = next(other for other in self.paths if other != task)
         return {part: self.runs[self.key(task, sigma, source, seed)] for part, source in row.get('start', {}).items()}
 
-    def report(self, metric: Optional[str]) -> None:
+    def report(self, args: argparse.Namespace) -> None:
         tables = []
-        for task, path in self.paths.items():
+        for task in self.paths:
             for sigma in self.sigmas:
                 setting = Setting(task if self.by_task else '', sigma)
                 keys = dict.fromkeys(self.key(task, sigma, name, seed) for seed in self.seeds for name in self.order)
                 results = [self.runs[key].result for key in keys if self.runs[key].result]
-                table = report(results, self.order, self.titles, metric, Path(path).stem,
-                               self.work_dir / setting.folder, self.baseline)
+                table = report(results, self.order, args.titles, args.metric, args.headings.get(task, task),
+                               self.work_dir / setting.folder, args.baseline)
                 if table:
                     tables.append(f'{setting}\n\n{table}' if str(setting) else table)
         if tables:
@@ -377,8 +391,9 @@ class Study:
             results = [json.loads(path.read_text()) for path in sorted(self.work_dir.glob('**/result.json'))]
             (self.work_dir / 'results.jsonl').write_text(''.join(json.dumps(result) + '\n' for result in results))
             (self.work_dir / 'table.md').write_text('\n'.join(tables))
-            print('', *tables, f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl',
-                  sep='\n', flush=True)
+            print('', *tables, sep='\n', flush=True)
+            written = report_differences(results, args, self.work_dir)
+            print(f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl', *written, sep=', ', flush=True)
 
 
 def _load(path: str, overrides: dict) -> Config:
@@ -429,7 +444,7 @@ def main(argv=None) -> None:
         except RunFailed as error:
             failures.append(str(error))
             progress.end('failed')
-    study.report(args.metric)
+    study.report(args)
     if failures:
         raise SystemExit('\n'.join(f'error: {failure}' for failure in failures))
 

@@ -2,19 +2,33 @@
 # several seeds. Every stage is as long as any other: the two that all start from, then each protocol, so that each
 # network that is trained has had two stages in the end.
 _base_ = 'protocols.py'
-# by their paths from here; each has all losses, and its protocols leave some of them out
-configs = [
-    '../study/sr4ir-pcl_resnet_edsr_x8_sign-digits.py',
-    '../study/sr4ir-pcl_fpn_edsr_x4_scenes.py',
-    '../study/sr4ir-pcl_resnet_edsr_x4_cifar10.py',
-    '../study/sr4ir-pcl_fcos_edsr_x4_scenes.py',
-]
+# by their paths from here, and what tables call them; each has all losses, and its protocols leave some of them out
+configs = {
+    '../study/sr4ir-pcl_fpn_edsr_x4_scenes.py': 'segmentation',
+    '../study/sr4ir-pcl_fcos_edsr_x4_scenes.py': 'detection',
+    '../study/sr4ir-pcl_resnet_edsr_x8_sign-digits.py': 'sign digits',
+    '../study/sr4ir-pcl_resnet_edsr_x4_cifar10.py': 'CIFAR-10',
+}
 compare = [
     'h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir', 'sr4ir-no-tdp', 'sr4ir-no-cqmix', 'sr4ir-no-alternation',
     'sr4ir-pcl'
 ]
 seeds = [0, 1, 2]
 baseline = 's2t'  # what the paired differences are differences to
+# tables over all tasks of how much better the second of two is, seed by seed: what the study asks, by the test images,
+# and by what its settings were chosen, by images of the training folder
+differences = dict(
+    claims=dict(
+        title='Differences on test images (± standard error)',
+        metrics='metrics',
+        pairs=[
+            ('l2t', 's2t'), ('s2t', 'sr4ir'), ('sr4ir', 'h2t'), ('s+t', 'sr4ir'), ('sr4ir-no-tdp', 'sr4ir'),
+            ('sr4ir-no-cqmix', 'sr4ir'), ('sr4ir-no-alternation', 'sr4ir'), ('sr4ir', 'sr4ir-pcl')
+        ]),
+    choices=dict(
+        title='Differences on validation images (± standard error)',
+        metrics='val_metrics',
+        pairs=[('sr4ir', 'sr4ir-no-tdp'), ('sr4ir', 'sr4ir-tdp-0.3'), ('sr4ir', 'sr4ir-tdp-1')]))
 both = dict(restorer='start-s', recognizer='start-t')
 pcl = ['embedding', 'contrastive']
 protocols = {

@@ -2,6 +2,7 @@
 import csv
 import math
 import statistics
+from itertools import product
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
@@ -24,6 +25,46 @@ def main_metric(results: Sequence[dict], wanted: Optional[str] = None) -> Option
         return check_choice(wanted, names, '--metric')
     task = [name for name in names if name.split('/')[-1] not in RESTORATION_METRICS]
     return next((name for name in MAIN_METRICS if name in task), task[0] if task else None)
+
+
+def differences(results: Dict[str, Sequence[dict]],
+                pairs: Sequence[Tuple[str, str]],
+                titles: Dict[str, str],
+                metrics: str = 'metrics') -> str:
+    """A table of how much better the second protocol of each pair is, seed by seed, with a column for each task.
+
+    A cell has the mean of the differences in the task metric and its standard error, bold where the mean is at least
+    twice that above zero, and says how many seeds it has where others have more. Pairs that no task has are left out.
+
+    Args:
+        results: What finished runs have written, by the title of their task.
+        pairs: Two protocols each.
+        titles: Of the protocols.
+        metrics: Where a result has its figures: ``'metrics'`` of test images, ``'val_metrics'`` of validation images.
+    """
+    names = {task: main_metric(runs) for task, runs in results.items()}
+
+    def of(task):
+        return lambda run: run.get(metrics, {}).get(names[task], math.nan)
+
+    pairs = [tuple(pair) for pair in pairs]
+    cells = {(task, pair): _differences(results[task], of(task), *pair) for task, pair in product(results, pairs)}
+    digits = {task: _places(map(of(task), runs)) for task, runs in results.items()}
+    most = max(map(len, cells.values()), default=0)
+
+    def text(task, pair):
+        mean, error = _mean_and_error(cells[task, pair])
+        cell = _cell(mean, error, digits[task], sign='+')
+        seeds = len(cells[task, pair])
+        return (f'**{cell}**' if mean >= 2 * error else cell) + (
+            f' ({seeds} seed{"s" * (seeds > 1)})' if 0 < seeds < most else '')
+
+    lines = ['| | ' + ' | '.join(f'{task} ({names[task]})' for task in results) + ' |', '|' + '---|' * (len(results) + 1)]
+    for pair in pairs:
+        if any(cells[task, pair] for task in results):
+            row = [f'{titles[pair[0]]} < {titles[pair[1]]}', *(text(task, pair) for task in results)]
+            lines.append('| ' + ' | '.join(row) + ' |')
+    return '\n'.join(lines) + '\n'
 
 
 def _columns(results: Sequence[dict], metric: Optional[str]) -> Dict[str, callable]:
@@ -57,18 +98,28 @@ def summarize(results: Sequence[dict],
     """
     rows = []
     columns = _columns(results, metric)
-    compared = {run['seed']: columns[metric](run) for run in results if metric and run['protocol'] == baseline}
     for name in order:
         runs = [result for result in results if result['protocol'] == name]
         row = dict(protocol=name, seeds=sorted(run['seed'] for run in runs))
         for column, get in columns.items():
             row[column] = _mean_and_deviation(map(get, runs))
-            if column == metric and compared:
-                pairs = [get(run) - compared[run['seed']] for run in runs if run['seed'] in compared]
-                mean, deviation = _mean_and_deviation(pairs if name != baseline else [])
-                row[DIFFERENCE] = (mean, deviation / math.sqrt(max(len(pairs), 1)))
+            if column == metric and baseline is not None:
+                row[DIFFERENCE] = _mean_and_error(_differences(results, get, baseline, name) if name != baseline else [])
         rows.append(row)
     return rows
+
+
+def _differences(results: Sequence[dict], get: callable, first: str, second: str) -> List[float]:
+    """By how much the second protocol is above the first, in each seed that both have."""
+    values = {(run['protocol'], run['seed']): get(run) for run in results}
+    pairs = [values[second, seed] - values[first, seed] for protocol, seed in values
+             if protocol == second and (first, seed) in values]
+    return [difference for difference in pairs if not math.isnan(difference)]
+
+
+def _mean_and_error(values: Sequence[float]) -> Tuple[float, float]:
+    mean, deviation = _mean_and_deviation(values)
+    return mean, deviation / math.sqrt(max(len(values), 1))
 
 
 def _mean_and_deviation(values: Iterable[float]) -> Tuple[float, float]:
@@ -85,9 +136,13 @@ def _digits(rows: Sequence[dict]) -> Dict[str, int]:
         if column == DIFFERENCE:
             digits[column] = list(digits.values())[-1]
         elif column not in ('protocol', 'seeds'):
-            means = [abs(row[column][0]) for row in rows if math.isfinite(row[column][0])]
-            digits[column] = 3 if max(means, default=2) <= 1 else 2  # mAP and SSIM are fractions, PSNR and seconds are not
+            digits[column] = _places(row[column][0] for row in rows)
     return digits
+
+
+def _places(values: Iterable[float]) -> int:
+    """Digits behind the point: mAP and SSIM are fractions, PSNR and seconds are not."""
+    return 3 if max((abs(value) for value in values if math.isfinite(value)), default=2) <= 1 else 2
 
 
 def _cell(mean: float, deviation: float, digits: int, sign: str = '') -> str:

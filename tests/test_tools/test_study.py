@@ -12,7 +12,7 @@ from mmengine.config import Config
 from sr4ir_mm.registry import DATASETS
 from sr4ir_mm.utils import ConfigError
 from sr4ir_mm.utils.protocols import apply_protocol, load_protocols
-from sr4ir_mm.utils.report import MAIN_METRICS, markdown, summarize
+from sr4ir_mm.utils.report import MAIN_METRICS, differences, markdown, summarize
 from tests.conftest import ROOT
 
 STUDY = ROOT / 'configs/_base_/study.py'
@@ -118,18 +118,38 @@ def test_fractions_have_three_digits():
     assert table[2:] == ['| S→T | 0.341 | – | 0 |', '| SR4IR | 0.373 | +0.032 | 0 |']
 
 
+def test_a_table_of_differences_over_all_tasks():
+    runs = [result('s2t', 0, 10.), result('s2t', 1, 30.), result('s2t', 2, 20.),
+            result('sr4ir', 0, 11.), result('sr4ir', 1, 33.), result('sr4ir', 2, 22.), result('sr', 0, math.nan)]
+    boxes = [dict(protocol=name, seed=4, metrics={'coco/bbox_mAP': 9.}, val_metrics={'coco/bbox_mAP': value})
+             for name, value in (('s2t', 0.5), ('sr4ir', 0.25))]
+    titles = dict(s2t='S→T', sr4ir='SR4IR', sr='SR', t2s='T→S')
+    pairs = [('s2t', 'sr4ir'), ('sr4ir', 's2t'), ('sr', 'sr4ir'), ('t2s', 'sr4ir')]
+    # of 1, 3 and 2 the mean is 2 and its standard error 1/√3: more than three times as much
+    assert differences(dict(masks=runs), pairs, titles).splitlines() == [
+        '| | masks (mIoU) |', '|---|---|', '| S→T < SR4IR | **+2.00 ± 0.58** |', '| SR4IR < S→T | -2.00 ± 0.58 |']
+    # by the other images, where only one task has figures
+    table = differences(dict(masks=runs, boxes=boxes), pairs, titles, 'val_metrics').splitlines()
+    assert table[0] == '| | masks (mIoU) | boxes (coco/bbox_mAP) |'
+    assert table[2:] == ['| S→T < SR4IR | – | -0.250 |', '| SR4IR < S→T | – | +0.250 |']
+    # one seed, where another task has three, says so
+    table = differences(dict(masks=runs, boxes=[dict(run, metrics=run['val_metrics']) for run in boxes]), pairs, titles)
+    assert table.splitlines()[2] == '| S→T < SR4IR | **+2.00 ± 0.58** | -0.250 (1 seed) |'
+
+
 def write_results(path, results):
-    path.write_text(''.join(json.dumps(dict(each, config='configs/study/task.py')) + '\n' for each in results))
+    path.write_text(''.join(json.dumps(dict(each, config='configs/study/sr4ir-pcl_fpn_edsr_x4_scenes.py')) + '\n' for each in results))
 
 
 def test_tables_and_plots_from_raw_results(tmp_path, capsys):
     path = tmp_path / 'results.jsonl'
     write_results(path, [result('sr4ir', 0, 3., PSNR=20.), result('s2t', 0, 2., PSNR='inf')])
     compare.main(['--study', str(STUDY), '--results', str(path)])
-    table = (tmp_path / 'task/table.md').read_text()
+    table = (tmp_path / 'sr4ir-pcl_fpn_edsr_x4_scenes/table.md').read_text()
     assert table.splitlines()[2:] == ['| S→T | 2.00 | – | ∞ | 0 |', '| SR4IR | 3.00 | +1.00 | 20.00 | 0 |']
     assert table in capsys.readouterr().out
-    assert cv2.imread(str(tmp_path / 'task/plot.png')).std() > 0
+    assert '| S→T < SR4IR | +1.00 |' in (tmp_path / 'claims.md').read_text()
+    assert cv2.imread(str(tmp_path / 'sr4ir-pcl_fpn_edsr_x4_scenes/plot.png')).std() > 0
     write_results(path, [result('sr4r', 0, 3.)])
     with pytest.raises(ConfigError, match=r"results\.jsonl: protocol is 'sr4r'; .* Did you mean 'sr4ir'"):
         compare.main(['--study', str(STUDY), '--results', str(path)])
@@ -204,9 +224,11 @@ def test_the_tables_in_the_docs_are_those_of_the_raw_results(results_file, tmp_p
     compare.main(['--study', str(STUDY), '--results', str(tmp_path / 'results.jsonl')])
     text = (ROOT / 'docs/study.md').read_text()
     tables = sorted(tmp_path.glob('*/table.md'))
+    if results_file.parent.name == 'study':
+        tables += sorted(tmp_path.glob('*.md'))
     assert tables
     for path in tables:
-        assert path.read_text() in text, f'docs/study.md has another table of {path.parent.name}'
+        assert path.read_text() in text, f'docs/study.md has another table than {path.relative_to(tmp_path)}'
 
 
 def test_every_run_can_be_traced(results):
