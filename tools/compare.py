@@ -23,7 +23,7 @@ import time
 from collections import defaultdict
 from itertools import product
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
@@ -269,18 +269,20 @@ def train_and_test(run: Run, progress: Progress) -> None:
         execute(run, progress, 'test.py', str(run.config), run.checkpoint, *work_dir)
 
 
-def report(results, order, titles, metric, heading: str, work_dir: Path, baseline: Optional[str] = None) -> str:
+def report(results: List[dict], order: Iterable[str], args: argparse.Namespace, heading: str, work_dir: Path) -> str:
     """Write the table of one setting, draw the plot, and return the table."""
     if not results:
         return ''
-    metric = main_metric(results, metric)
-    baseline = baseline if any(result['protocol'] == baseline for result in results) else None
-    rows = summarize(results, [name for name in titles if name in order], metric, baseline)
-    table = markdown(rows, titles, baseline)
+    metric = main_metric(results, args.metric)
+    baseline = args.baseline if any(result['protocol'] == args.baseline for result in results) else None
+    rows = summarize(results, [name for name in args.titles if name in order], metric, baseline)
+    table = markdown(rows, args.titles, baseline)
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / 'table.md').write_text(table)
     write_csv(rows, work_dir / 'table.csv')
-    plot(rows, titles, metric, heading, work_dir / 'plot.png', baseline)
+    # what others start from is not compared, and often so far off that it would hide the differences
+    compared = [row for row in rows if row['protocol'] in args.protocols] or rows
+    plot(compared, args.titles, metric, heading, work_dir / 'plot.png', baseline)
     return table
 
 
@@ -297,7 +299,7 @@ def report_results(args: argparse.Namespace) -> None:
     for setting, chosen in settings.items():
         names = [result['protocol'] for result in chosen]
         heading = args.headings.get(setting.task, str(setting))
-        table = report(chosen, names, args.titles, args.metric, heading, work_dir / setting.folder, args.baseline)
+        table = report(chosen, names, args, heading, work_dir / setting.folder)
         print(f'{setting}\n\n{table}', flush=True)
     written = report_differences(results, args, work_dir)
     print(f'Written to {work_dir}: in a folder for each task table.md, table.csv, plot.png', *written, sep=', ')
@@ -382,8 +384,7 @@ class Study:
                 setting = Setting(task if self.by_task else '', sigma)
                 keys = dict.fromkeys(self.key(task, sigma, name, seed) for seed in self.seeds for name in self.order)
                 results = [self.runs[key].result for key in keys if self.runs[key].result]
-                table = report(results, self.order, args.titles, args.metric, args.headings.get(task, task),
-                               self.work_dir / setting.folder, args.baseline)
+                table = report(results, self.order, args, args.headings.get(task, task), self.work_dir / setting.folder)
                 if table:
                     tables.append(f'{setting}\n\n{table}' if str(setting) else table)
         if tables:

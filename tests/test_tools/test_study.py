@@ -155,6 +155,17 @@ def test_tables_and_plots_from_raw_results(tmp_path, capsys):
         compare.main(['--study', str(STUDY), '--results', str(path)])
 
 
+def test_the_plot_is_of_what_is_compared(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(compare, 'plot', lambda rows, *_: drawn.append([row['protocol'] for row in rows]))
+    path = tmp_path / 'results.jsonl'
+    write_results(path, [result('start-t', 0, 1.), result('s2t', 0, 2.), result('sr4ir', 0, 3.)])
+    for protocols in ([], ['--protocols', 'sr4ir'], ['--protocols', 'l2t']):
+        compare.main(['--study', str(STUDY), '--results', str(path), *protocols])
+    assert drawn == [['s2t', 'sr4ir'], ['sr4ir'], ['s2t', 'sr4ir', 'start-t']]
+    assert 'start of T' in next(tmp_path.glob('*/table.md')).read_text()
+
+
 def test_test_images_are_for_the_figures_where_there_are_others_for_validation(tmp_path, monkeypatch):
     """Training records what validation gives; the figures are those of a test behind it."""
     run = compare.Run(tmp_path, 'sr4ir', 0)
