@@ -23,7 +23,8 @@ differences = dict(
         metrics='metrics',
         pairs=[
             ('l2t', 's2t'), ('s2t', 'sr4ir'), ('sr4ir', 'h2t'), ('s+t', 'sr4ir'), ('sr4ir-no-tdp', 'sr4ir'),
-            ('sr4ir-no-cqmix', 'sr4ir'), ('sr4ir-no-alternation', 'sr4ir'), ('sr4ir', 'sr4ir-pcl')
+            ('sr4ir-no-cqmix', 'sr4ir'), ('sr4ir-no-alternation', 'sr4ir'), ('sr4ir', 'sr4ir-pcl'),
+            ('s2t', 'sr4ir-tdp-0.3'), ('s2t', 'sr4ir-tdp-1')
         ]),
     choices=dict(
         title='Differences on validation images (± standard error)',
@@ -32,9 +33,6 @@ differences = dict(
 both = dict(restorer='start-s', recognizer='start-t')
 pcl = ['embedding', 'contrastive']
 protocols = {
-    'start-t': dict(
-        title='start of T', phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]),
-    'start-s': dict(title='start of S', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))]),
     'h2t': dict(start=dict(recognizer='start-t')),
     'l2t': dict(start=dict(recognizer='start-t')),
     'sr': dict(start=dict(restorer='start-s')),
@@ -49,4 +47,8 @@ protocols = {
     # the config's weight of TDP is 0.05; 1 is the paper's
     'sr4ir-tdp-0.3': dict(title='SR4IR, TDP 0.3', start=both, without=pcl, weights=dict(tdp=0.3)),
     'sr4ir-tdp-1': dict(title='SR4IR, TDP 1', start=both, without=pcl, weights=dict(tdp=1.0)),
+    # what the others start from
+    'start-t': dict(
+        title='start of T', phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]),
+    'start-s': dict(title='start of S', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))]),
 }

@@ -34,7 +34,8 @@ def differences(results: Dict[str, Sequence[dict]],
     """A table of how much better the second protocol of each pair is, seed by seed, with a column for each task.
 
     A cell has the mean of the differences in the task metric and its standard error, bold where the mean is at least
-    twice that above zero, and says how many seeds it has where others have more. Pairs that no task has are left out.
+    twice that above zero, and says how many seeds it has where others of the task have more. Pairs that no task has are
+    left out.
 
     Args:
         results: What finished runs have written, by the title of their task.
@@ -50,14 +51,14 @@ def differences(results: Dict[str, Sequence[dict]],
     pairs = [tuple(pair) for pair in pairs]
     cells = {(task, pair): _differences(results[task], of(task), *pair) for task, pair in product(results, pairs)}
     digits = {task: _places(map(of(task), runs)) for task, runs in results.items()}
-    most = max(map(len, cells.values()), default=0)
+    most = {task: max(len(cells[task, pair]) for pair in pairs) for task in results}
 
     def text(task, pair):
         mean, error = _mean_and_error(cells[task, pair])
         cell = _cell(mean, error, digits[task], sign='+')
         seeds = len(cells[task, pair])
         return (f'**{cell}**' if mean >= 2 * error else cell) + (
-            f' ({seeds} seed{"s" * (seeds > 1)})' if 0 < seeds < most else '')
+            f' ({seeds} seed{"s" * (seeds > 1)})' if 0 < seeds < most[task] else '')
 
     lines = ['| | ' + ' | '.join(f'{task} ({names[task]})' for task in results) + ' |', '|' + '---|' * (len(results) + 1)]
     for pair in pairs:
