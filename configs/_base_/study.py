@@ -45,7 +45,7 @@ protocols = {
     'sr4ir-no-cqmix': dict(title='SR4IR without CQMix', start=both, without=[*pcl, 'task_cqmix']),
     'sr4ir-no-alternation': dict(title='SR4IR without alternation', start=both, without=pcl, joint=True),
     'sr4ir-pcl': dict(title='SR4IR + PCL', start=both),
-    # the config's weight of TDP is 0.05; 1 is the paper's
+    # the config's weight of TDP is 0.05; 1 is the paper's, and what validation images prefer
     'sr4ir-tdp-0.3': dict(title='SR4IR, TDP 0.3', start=both, without=pcl, weights=dict(tdp=0.3)),
     'sr4ir-tdp-1': dict(title='SR4IR, TDP 1', start=both, without=pcl, weights=dict(tdp=1.0)),
     # what the others start from
