@@ -1,4 +1,5 @@
 import os
+import time
 from difflib import get_close_matches
 from typing import Callable, Iterable
 
@@ -33,7 +34,7 @@ def check_choice(value: str, allowed: Iterable[str], key: str) -> str:
 def run_tool(main: Callable) -> None:
     """Run a command; a mistake of its user ends it with one sentence instead of a traceback."""
     try:
-        main()
+        _name_lost_workers(main)
     except (ConfigError, CheckpointError, FloatingPointError, RuntimeError) as error:
         if type(error) is RuntimeError:
             if not str(error).startswith('DataLoader worker'):
@@ -42,3 +43,13 @@ def run_tool(main: Callable) -> None:
                      '(train_dataloader.num_workers) or smaller batches. --resume goes on from the last checkpoint.')
         process = f" in process {os.environ['RANK']}" if int(os.environ.get('WORLD_SIZE', 1)) > 1 else ''
         raise SystemExit(f'error{process}: {error}')
+
+
+def _name_lost_workers(main: Callable) -> None:
+    """Run; where a worker dies while it hands over a batch, let that be the error, not the broken connection."""
+    try:
+        main()
+    except (EOFError, ConnectionError) as error:
+        if not str(error).startswith('Caught'):  # as what a living worker has raised itself does
+            time.sleep(1)  # PyTorch's handler of the signal, which is on its way, raises here
+        raise
