@@ -25,7 +25,7 @@ differences = dict(
             ('l2t', 's2t'), ('s2t', 'sr4ir'), ('sr4ir', 'h2t'), ('s+t', 'sr4ir'), ('sr4ir-no-tdp', 'sr4ir'),
             ('sr4ir-no-cqmix', 'sr4ir'), ('sr4ir-no-alternation', 'sr4ir'), ('sr4ir', 'sr4ir-pcl'),
             ('s2t', 'sr4ir-tdp-0.3'), ('s2t', 'sr4ir-tdp-1'), ('s+t', 'sr4ir-tdp-1'), ('sr4ir-tdp-1', 'h2t'),
-            ('sr4ir-no-tdp', 'sr4ir-tdp-1')
+            ('sr4ir-no-tdp', 'sr4ir-tdp-1'), ('sr4ir', 'sr4ir-tdp-1')
         ]),
     choices=dict(
         title='Differences on validation images (± standard error)',
