@@ -43,7 +43,7 @@ def _without(phases: Sequence[dict], terms: Sequence[str], key: str) -> List[dic
 
 
 def _weighted(phases: Sequence[dict], weights: Dict[str, float], key: str) -> List[dict]:
-    """The phases with these weights; when a loss begins and ends stays."""
+    """The phases with these weights; when a loss begins stays."""
     _check_terms(weights, phases, key)
 
     def reweigh(term, loss):

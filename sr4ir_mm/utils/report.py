@@ -57,8 +57,8 @@ def differences(results: Dict[str, Sequence[dict]],
         mean, error = _mean_and_error(cells[task, pair])
         cell = _cell(mean, error, digits[task], sign='+')
         seeds = len(cells[task, pair])
-        return (f'**{cell}**' if mean >= 2 * error else cell) + (
-            f' ({seeds} seed{"s" * (seeds > 1)})' if 0 < seeds < most[task] else '')
+        count = f' ({seeds} seed{"s" * (seeds > 1)})' if 0 < seeds < most[task] else ''
+        return (f'**{cell}**' if mean >= 2 * error else cell) + count
 
     lines = ['| | ' + ' | '.join(f'{task} ({names[task]})' for task in results) + ' |', '|' + '---|' * (len(results) + 1)]
     for pair in pairs:
