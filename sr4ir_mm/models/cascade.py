@@ -16,7 +16,7 @@ from .cpu_ops import quicken_on_cpu
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
 from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
-                         quicken_heads, quicken_window_attention)
+                         quicken_heads, quicken_window_attention, to_float32)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -286,7 +286,7 @@ class Cascade(BaseModel):
                               f'({type(self.restorer).__name__}) has windows of {window}; use images of at least '
                               f'{window * self.scale} pixels before they are degraded.')
         # contiguous: not all recognizers work with channels last
-        sr = self.restorer(lr * self.img_range).float().contiguous() / self.img_range
+        sr = to_float32(self.restorer(lr * self.img_range)).contiguous() / self.img_range
         return sr if hr is None else sr[..., :hr.shape[-2], :hr.shape[-1]]
 
     def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:

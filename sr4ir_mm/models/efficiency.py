@@ -148,17 +148,18 @@ def keep_float32(network: nn.Module) -> None:
             module.conv_seg.register_forward_hook(_float32_output)
 
 
-def _to_float32(value: Any) -> Any:
+def to_float32(value: Any) -> Any:
+    """Convert half precision to float32, in lists and tuples too; leave all else, float64 among it, as it is."""
     if isinstance(value, Tensor):
         return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_to_float32, value))
+        return type(value)(map(to_float32, value))
     return value
 
 
 def _float32_inputs(module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
-    return _to_float32(args), {name: _to_float32(value) for name, value in kwargs.items()}
+    return to_float32(args), {name: to_float32(value) for name, value in kwargs.items()}
 
 
 def _float32_output(module: nn.Module, args: tuple, output: Any) -> Any:
-    return _to_float32(output) if torch.is_autocast_cpu_enabled() else output
+    return to_float32(output) if torch.is_autocast_cpu_enabled() else output

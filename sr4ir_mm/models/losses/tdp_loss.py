@@ -6,6 +6,8 @@ from torch import Tensor, nn
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
+from ..efficiency import to_float32
+
 
 @MODELS.register_module()
 class TDPLoss(nn.Module):
@@ -40,4 +42,4 @@ class TDPLoss(nn.Module):
     def forward(self, sr_features: Sequence[Tensor], hr_features: Sequence[Tensor]) -> Tensor:
         """Compare two lists of feature maps, as :meth:`select` returns them."""
         pairs = zip(self.weights, sr_features, hr_features)
-        return sum(weight * F.l1_loss(sr.float(), hr.float()) for weight, sr, hr in pairs)
+        return sum(weight * F.l1_loss(to_float32(sr), to_float32(hr)) for weight, sr, hr in pairs)
