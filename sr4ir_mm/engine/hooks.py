@@ -97,9 +97,11 @@ class PanelHook(Hook):
         self._drawer_args = kwargs
 
     def _drawer(self, runner: Runner, loader):
+        from sr4ir_mm.datasets import annotations_follow_image
         from sr4ir_mm.visualization import PanelDrawer
         return PanelDrawer(
-            unwrap(runner.model), loader.dataset.metainfo, runner.cfg.get('visualizer'), **self._drawer_args)
+            unwrap(runner.model), loader.dataset.metainfo, runner.cfg.get('visualizer'),
+            annotations_follow_image=annotations_follow_image(loader.dataset), **self._drawer_args)
 
     def before_test(self, runner: Runner) -> None:
         if self.out_dir is not None:

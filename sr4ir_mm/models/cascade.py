@@ -404,8 +404,15 @@ class Cascade(BaseModel):
         visualizer.add_datasample('panel', image, sample, show=False, **kwargs)
         return visualizer.get_image()
 
-    def at_size(self, sample, height: int, width: int):
-        """A copy of a sample whose predictions and ground truth fit its image in another size."""
+    def at_size(self, sample, height: int, width: int, gt_shape: Sequence[int]):
+        """Copy a sample, with predictions and ground truth that fit its image in another size.
+
+        Args:
+            sample: A sample as :meth:`forward` returns it.
+            height: Of the image to draw on.
+            width: Of the image to draw on.
+            gt_shape: Height and width of the image whose pixels the annotated boxes and masks count.
+        """
         return sample
 
     def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,

@@ -112,13 +112,12 @@ class CascadeDetector(Cascade):
             result['masks'] = masks.bool().numpy()
         return result
 
-    def at_size(self, sample, height: int, width: int):
-        # boxes, predicted and annotated, are at the original size, even if the pipeline has resized the image
-        factor = width / sample.ori_shape[1], height / sample.ori_shape[0]
+    def at_size(self, sample, height: int, width: int, gt_shape: Sequence[int]):
         sample = copy_sample(sample)
-        for name in ('gt_instances', 'pred_instances'):
+        # predictions are at the original size, even if the pipeline has resized the image
+        for name, shape in dict(gt_instances=gt_shape, pred_instances=sample.ori_shape).items():
             if name in sample:
-                _resize_instances(sample.get(name), factor, (height, width))
+                _resize_instances(sample.get(name), (width / shape[1], height / shape[0]), (height, width))
         return sample
 
     def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,

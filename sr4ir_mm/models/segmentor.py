@@ -62,7 +62,7 @@ class CascadeSegmentor(Cascade):
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         return super().draw(visualizer, image, sample, with_labels=False, **kwargs)
 
-    def at_size(self, sample, height: int, width: int):
+    def at_size(self, sample, height: int, width: int, gt_shape: Sequence[int]):
         sample = copy_sample(sample)
         for name in ('gt_sem_seg', 'pred_sem_seg'):
             if name in sample:
