@@ -3,6 +3,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tupl
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModel, initialize
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ from .cpu_ops import quicken_on_cpu
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
 from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
-                         quicken_heads, quicken_window_attention, to_float32)
+                         quicken_heads, quicken_window_attention, to_float32, try_channels_last)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -39,7 +40,8 @@ class Cascade(BaseModel):
         restorer_with_cp: Whether the restorer keeps the activations between its blocks only and computes the others again
             in the backward: less memory, for one more forward.
         channels_last: The parts whose feature maps lie in memory channels last, for example ``['restorer']``; the numbers
-            are the same but for rounding. None: on machines without a GPU, those that are known to be faster so.
+            are the same but for rounding. None: on machines without a GPU, those that are known to be faster so, the
+            recognizer only if a training step and a prediction on random images work.
         efficient_conv_bn_eval: Whether batch norms of the recognizer's backbone that are in eval mode are calculated
             together with the convolutions before them, see :mod:`mmengine.model.efficient_conv_bn_eval`.
         efficient_attention: Whether mmagic's SwinIR shares its masks and attends by PyTorch's own attention where there are no
@@ -143,10 +145,7 @@ class Cascade(BaseModel):
             quicken_on_cpu(self)
         for name in channels_last or ():
             check_choice(name, self.parts, 'a part in model.channels_last')
-        if channels_last is None:
-            gains = {} if torch.cuda.is_available() else self.parts
-            channels_last = [name for name, part in gains.items() if gains_channels_last(part)]
-        self._channels_last = channels_last
+        self._channels_last = self._choose_channels_last() if channels_last is None else channels_last
         self._set_memory_format()
         if efficient_conv_bn_eval and self.recognizer is not None:
             fold_batch_norm(self.recognizer.backbone)
@@ -156,6 +155,19 @@ class Cascade(BaseModel):
 
         #: what `train_step` does; the training loop sets it
         self.phases: Optional[List[Phase]] = None
+
+    def _choose_channels_last(self) -> List[str]:
+        """Return the parts that are faster channels last, and work so: not every head of the host libraries does."""
+        if torch.cuda.is_available():
+            return []
+        chosen = [name for name, part in self.parts.items() if gains_channels_last(part)]
+        if 'recognizer' in chosen:
+            error = try_channels_last(self.recognizer, self.example_samples(2, 64, 64))
+            if error:
+                chosen.remove('recognizer')
+                print_log(f'The recognizer ({type(self.recognizer).__name__}) does not work with feature maps that lie '
+                          f'channels last ({error}); they lie as usual.', 'current')
+        return chosen
 
     def _set_memory_format(self) -> None:
         for name in self._channels_last:
@@ -366,6 +378,10 @@ class Cascade(BaseModel):
 
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         """The class indices that a sample is annotated with, on the host."""
+        raise NotImplementedError
+
+    def example_samples(self, count: int, height: int, width: int) -> List:
+        """Make annotated samples of the host library for images of this size, to try the recognizer with."""
         raise NotImplementedError
 
     def logits(self, image: Tensor) -> Tensor:

@@ -23,6 +23,11 @@ class CascadeClassifier(Cascade):
         if 'gt_label' in data_sample:
             yield data_sample.gt_label
 
+    def example_samples(self, count: int, height: int, width: int) -> List:
+        from mmpretrain.structures import DataSample  # here: only the library that is used is loaded
+        shape = dict(img_shape=(height, width), ori_shape=(height, width))
+        return [DataSample(metainfo=shape).set_gt_label(index % (self.num_classes or 1)) for index in range(count)]
+
     def logits(self, image: Tensor) -> Tensor:
         return self.recognizer(image, mode='tensor')
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmcv import rescale_size
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
 from torch import Tensor, nn
 
 from sr4ir_mm.registry import MODELS
@@ -69,6 +69,27 @@ class CascadeDetector(Cascade):
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         if 'gt_instances' in data_sample and 'labels' in data_sample.gt_instances:
             yield data_sample.gt_instances.labels
+
+    def example_samples(self, count: int, height: int, width: int) -> List:
+        # here: only the library that is used is loaded
+        from mmdet.structures import DetDataSample
+        from mmdet.structures.mask import BitmapMasks
+
+        samples = []
+        for index in range(count):
+            shape = dict(img_shape=(height, width), ori_shape=(height, width), pad_shape=(height, width))
+            sample = DetDataSample(
+                metainfo=dict(shape, img_id=index, batch_input_shape=(height, width), scale_factor=(1., 1.)))
+            masks = np.zeros((1, height, width), np.uint8)
+            masks[:, height // 4:height // 2, width // 4:] = 1
+            sample.gt_instances = InstanceData(
+                bboxes=torch.tensor([[width // 4, height // 4, width, height // 2]], dtype=torch.get_default_dtype()),
+                labels=torch.tensor([index % (self.num_classes or 1)]),
+                masks=BitmapMasks(masks, height, width))
+            sample.ignored_instances = sample.gt_instances[:0]
+            sample.gt_sem_seg = PixelData(sem_seg=torch.zeros(1, height, width, dtype=torch.long))
+            samples.append(sample)
+        return samples
 
     def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
         for sample in batch.data_samples or ():
