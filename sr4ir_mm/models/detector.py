@@ -58,6 +58,8 @@ class CascadeDetector(Cascade):
 
     @property
     def num_classes(self) -> Optional[int]:
+        if any(kind.__name__ == 'RPN' for kind in type(self.recognizer).__mro__):
+            return None  # it takes objects of all classes for one
         for path in _CLASSES:
             node = self.recognizer
             for name in path.split('.'):

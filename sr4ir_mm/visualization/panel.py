@@ -202,11 +202,14 @@ def distance_map(one: Sequence[Tensor], other: Sequence[Tensor], weights: Sequen
 
     Returns:
         Shape (H, W): the weighted sum of the absolute differences, averaged over the channels; its mean is the loss.
+        Features without height and width, such as tokens, are left out.
     """
-    total = 0
+    total = torch.zeros(tuple(shape))
     for weight, a, b in zip(weights, one, other):
+        if a.dim() != 4:
+            continue
         difference = (a.float() - b.float()).abs().mean(1, keepdim=True)
-        total = total + weight * F.interpolate(difference, size=tuple(shape), mode='nearest')[0, 0]
+        total = total.to(difference) + weight * F.interpolate(difference, size=tuple(shape), mode='nearest')[0, 0]
     return total
 
 
