@@ -170,7 +170,7 @@ def keep_float32(network: nn.Module) -> None:
             module.register_forward_pre_hook(_float32_inputs, with_kwargs=True)
         elif kind.startswith('mmdet.models.') and ('.necks.' in kind or '_heads.' in kind):
             module.register_forward_hook(_float32_output)
-        elif kind.startswith('mmseg.models.') and isinstance(getattr(module, 'conv_seg', None), nn.Module):
+        elif isinstance(getattr(module, 'conv_seg', None), nn.Module):  # a head of mmseg, or derived from one
             module.conv_seg.register_forward_hook(_float32_output)
 
 
