@@ -85,7 +85,7 @@ def test_gradients_and_statistics_are_torchvisions(both):
     found = sum(value for name, value in losses.items() if 'loss' in name)
     found.backward()
     # mmseg adds float32's eps, 1.2e-7, to the number of pixels that it divides by
-    torch.testing.assert_close(found, loss, rtol=1e-11, atol=0)
+    torch.testing.assert_close(found, loss, rtol=1e-10, atol=0)
     gradients = from_deeplabv3({name: value.grad for name, value in source.named_parameters()})
     largest = max(value.abs().max() for value in gradients.values())
     assert gradients.keys() == dict(ours.named_parameters()).keys()
