@@ -248,17 +248,17 @@ def _titles() -> str:
 
 
 def networks_in(file: str) -> Dict[str, Weights]:
-    """Read the networks of a file by where they stand.
+    """Read the networks of a file by their names.
 
     Args:
-        file: One network; or a training checkpoint of SR4IR's reference, which holds ``net_sr`` and ``net_seg``,
-            ``net_det`` or ``net_cls`` beside the state of its schedules.
+        file: One network, whose name is empty then; or a training checkpoint of SR4IR's reference, which holds
+            ``net_sr`` and ``net_seg``, ``net_det`` or ``net_cls`` beside the state of its schedules.
     """
     content = load_checkpoint(file)
     names = [name for name in content if str(name).startswith('net_') and isinstance(content[name], dict)]
     if not names:
-        return {file: weights_of(content, file)}
-    return {f'{file} ({name})': weights_of(content[name], f'{file} ({name})') for name in names}
+        return {'': weights_of(content, file)}
+    return {name: weights_of(content[name], f'{file} ({name})') for name in names}
 
 
 def convert_files(layout: str, files: Sequence[str], rescale_biases: bool = False) -> Weights:
@@ -279,12 +279,22 @@ def convert_files(layout: str, files: Sequence[str], rescale_biases: bool = Fals
                           f'but {len(files)} are given.')
     if rescale_biases and layout not in ('edsr', 'sr4ir'):
         raise ConfigError(f'--rescale-biases is of EDSR; {layout} keeps its biases.')
-    networks = OrderedDict((where, weights) for file in files for where, weights in networks_in(file).items())
-    if layout != 'sr4ir' and len(networks) > 1:
-        fitting = {where: weights for where, weights in networks.items() if layout_of(weights) == layout}
-        networks = OrderedDict(list((fitting or networks).items())[:1])
-    convert = from_sr4ir if layout == 'sr4ir' else LAYOUTS[layout].convert
+    options = dict(rescale_biases=True) if rescale_biases else {}
     try:
-        return convert(*networks.values(), **(dict(rescale_biases=True) if rescale_biases else {}))
+        if layout == 'sr4ir':
+            return from_sr4ir(*(weights for file in files for weights in networks_in(file).values()), **options)
+        return LAYOUTS[layout].convert(_network_of(layout, networks_in(files[0])), **options)
     except CheckpointError as error:
-        raise CheckpointError(f'{", ".join(networks)}: {error}') from error
+        if str(error).startswith('The checkpoint'):  # of the reader, which names the file
+            raise
+        raise CheckpointError(f'{", ".join(files)}: {error}') from error
+
+
+def _network_of(key: str, networks: Dict[str, Weights]) -> Weights:
+    """Return the network of a layout, or the only one."""
+    found = {name: layout_of(weights) for name, weights in networks.items()}
+    fitting = [name for name in networks if len(networks) == 1 or found[name] == key]
+    if not fitting:
+        each = ', '.join(f'{name} ({LAYOUTS[found[name]].title}, `{found[name]}`)' if found[name] else name for name in found)
+        raise CheckpointError(f'The file holds none in the layout of {LAYOUTS[key].title}; its networks are: {each}.')
+    return networks[fitting[0]]
