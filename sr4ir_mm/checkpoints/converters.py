@@ -3,7 +3,6 @@ import re
 from collections import OrderedDict
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-import torch
 from torch import Tensor
 
 from sr4ir_mm.utils import CheckpointError, ConfigError
@@ -183,9 +182,6 @@ def from_faster_rcnn(weights: Weights) -> Weights:
             renamed[scores] = renamed[scores].roll(-1, dims=0)
         if boxes in renamed:
             renamed[boxes] = renamed[boxes][4:].clone()
-    for name in [name for name in renamed if name.endswith('.running_mean')]:
-        # torchvision's frozen batch norms do not count batches, PyTorch's do
-        renamed.setdefault(name.replace('running_mean', 'num_batches_tracked'), torch.tensor(0))
     return renamed
 
 

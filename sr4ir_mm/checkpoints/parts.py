@@ -8,15 +8,13 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.utils.checkpoint import COMPUTED
 
 from .loader import load_checkpoint
 
 #: what stands in front of the names of a part's weights, the first that fits best: in a checkpoint of mmagic, which
 #: keeps averaged weights beside the others, in that of a cascade, and of a model that was wrapped
 PREFIXES = ('', 'generator_ema.module.', 'generator_ema.', 'generator.', 'restorer.', 'recognizer.', 'module.')
-
-#: buffers that a network makes itself, from its config or while it trains
-COMPUTED = ('num_batches_tracked', 'attn_mask', 'relative_position_index')
 
 
 class Report(NamedTuple):

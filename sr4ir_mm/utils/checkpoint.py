@@ -80,11 +80,15 @@ def latest_checkpoint(work_dir: str) -> Optional[str]:
     return None
 
 
+#: ends of the names of buffers that a network makes itself, from its config or while it trains
+COMPUTED = ('num_batches_tracked', 'attn_mask', 'relative_position_index')
+
+
 def check_filled(module, state: dict, checkpoint: str, what: str, advice: str) -> None:
     """Refuse weights that lack some of a module's, or have them in another shape: MMEngine leaves the rest at random.
 
     Args:
-        module: The module that they are for.
+        module: The module that they are for; buffers that it makes itself, ``COMPUTED``, are not looked at.
         state: The weights by their names.
         checkpoint: Where they come from.
         what: What the user calls the module.
@@ -93,7 +97,7 @@ def check_filled(module, state: dict, checkpoint: str, what: str, advice: str) -
     Raises:
         ConfigError: With the first tensors that do not fit.
     """
-    expected = module.state_dict()
+    expected = {name: value for name, value in module.state_dict().items() if not name.endswith(COMPUTED)}
     bad = [
         f'{name} ({"missing" if name not in state else f"{tuple(state[name].shape)}, not {tuple(value.shape)}"})'
         for name, value in expected.items() if name not in state or state[name].shape != value.shape

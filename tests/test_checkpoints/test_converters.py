@@ -4,6 +4,7 @@ The networks of the source layouts are written here from their published descrip
 """
 import copy
 import math
+import re
 from collections import OrderedDict
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from torchvision.models.detection.image_list import ImageList
 from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
 from sr4ir_mm.checkpoints import load_checkpoint, load_part
-from sr4ir_mm.checkpoints.converters import from_deeplabv3
+from sr4ir_mm.checkpoints.converters import from_deeplabv3, from_faster_rcnn
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import CheckpointError, ConfigError, check_filled
 
@@ -187,6 +188,23 @@ def edsr_cfg(scale, factor=1.):
         rgb_mean=[factor * value for value in RGB_MEAN])
 
 
+def swinir_cfg(scale):
+    """With another size of training images than that of the source."""
+    return dict(
+        type='mmagic.SwinIRNet',
+        upscale=scale,
+        in_chans=3,
+        img_size=16,
+        window_size=4,
+        img_range=1.0,
+        depths=[2, 2],
+        embed_dim=8,
+        num_heads=[2, 2],
+        mlp_ratio=2,
+        upsampler='pixelshuffle',
+        resi_connection='1conv')
+
+
 def cascade(scale, restorer, **kwargs):
     return MODELS.build(
         dict(
@@ -220,21 +238,7 @@ def test_edsr(tool, tmp_path, scale, rescale):
 def test_swinir(tool, tmp_path, scale):
     source = SwinIR(scale).eval()
     path = converted(tool, tmp_path, 'swinir', dict(params_ema=source.state_dict(), params=SwinIR(scale).state_dict()))
-    # another size of training images than that of the source
-    restorer = dict(
-        type='mmagic.SwinIRNet',
-        upscale=scale,
-        in_chans=3,
-        img_size=16,
-        window_size=4,
-        img_range=1.0,
-        depths=[2, 2],
-        embed_dim=8,
-        num_heads=[2, 2],
-        mlp_ratio=2,
-        upsampler='pixelshuffle',
-        resi_connection='1conv',
-        init_cfg=dict(type='Pretrained', checkpoint=path))
+    restorer = dict(swinir_cfg(scale), init_cfg=dict(type='Pretrained', checkpoint=path))
     ours = cascade(scale, restorer)
     ours.load_pretrained()
     image = torch.rand(1, 3, 12, 8)
@@ -373,7 +377,7 @@ def faster_rcnn():
     torch.manual_seed(0)
     options = dict(backbone_name='mobilenet_v3_large', weights=None, fpn=True, trainable_layers=3)
     learning = mobilenet_backbone(norm_layer=partial(nn.BatchNorm2d, momentum=1.), **options)
-    learning(torch.randn(2, 3, 128, 192))  # without statistics of their own input, features hardly depend on the image
+    learning(torch.randn(2, 3, 64, 128))  # without statistics of their own input, features hardly depend on the image
     backbone = mobilenet_backbone(**options)
     backbone.load_state_dict(learning.state_dict())
     source = FasterRCNN(
@@ -404,21 +408,12 @@ def nms_in_float64(boxes, scores, iou_threshold, score_threshold=0., **kwargs):
     return torch.cat([boxes[kept], scores[kept, None]], dim=1), kept
 
 
-@pytest.mark.parametrize('version', [1, 2])
-def test_faster_rcnn(tool, tmp_path, monkeypatch, version):
+def test_faster_rcnn(tool, tmp_path, monkeypatch):
     """In float64: features, scores and boxes of proposals and RoIs, and the detections."""
     from mmdet.structures import DetDataSample
     from mmdet.structures.bbox import bbox2roi
     source = faster_rcnn()
-    weights = source.state_dict()
-    if version == 1:  # before torchvision 0.14 these convolutions had no Sequential around them
-        weights = {
-            name.replace('rpn.head.conv.0.0.', 'rpn.head.conv.').replace('.0.weight', '.weight').replace('.0.bias', '.bias')
-            if 'fpn.' in name or 'rpn.head.conv.' in name else name: value
-            for name, value in weights.items()
-        }
-        assert {'backbone.fpn.inner_blocks.0.weight', 'rpn.head.conv.bias'} <= weights.keys()
-    path = converted(tool, tmp_path, 'faster-rcnn', weights, name='out.safetensors' if version == 1 else 'out.pth')
+    path = converted(tool, tmp_path, 'faster-rcnn', source.state_dict(), name='out.safetensors')
     ours = MODELS.build(detector_cfg()).eval()
     report = load_part(ours, path, whole=True)
     assert not report.missing and not report.unexpected
@@ -435,7 +430,7 @@ def test_faster_rcnn(tool, tmp_path, monkeypatch, version):
 
     source, ours = source.double(), ours.double()
     torch.manual_seed(0)
-    image, size = torch.randn(1, 3, 128, 192).double(), (128, 192)
+    image, size = torch.randn(1, 3, 64, 128).double(), (64, 128)
     sample = DetDataSample(metainfo=dict(img_shape=size, ori_shape=size, scale_factor=(1., 1.)))
     with torch.no_grad():
         expected, found = source.backbone(image), ours.extract_feat(image)
@@ -443,7 +438,7 @@ def test_faster_rcnn(tool, tmp_path, monkeypatch, version):
         for one, other in zip(ours.rpn_head(found), source.rpn.head(list(expected.values()))):
             assert all(map(close, one, other))
         proposals, _ = source.rpn(ImageList(image, [size]), expected)
-        assert len(proposals[0]) > 100
+        assert len(proposals[0]) > 20
         assert close(ours.rpn_head.predict(found, [sample], rescale=False)[0].bboxes, proposals[0])
         heads = source.roi_heads
         scores, boxes = heads.box_predictor(heads.box_head(heads.box_roi_pool(expected, proposals, [size])))
@@ -452,9 +447,22 @@ def test_faster_rcnn(tool, tmp_path, monkeypatch, version):
         assert close(result['bbox_pred'], boxes[:, 4:])
         expected = heads(expected, proposals, [size])[0][0]
         found = ours.predict(image, [sample], rescale=False)[0].pred_instances
-    assert len(expected['labels']) == 100 and len(expected['labels'].unique()) > 2
+    assert len(expected['labels']) > 50 and len(expected['labels'].unique()) > 2
     assert torch.equal(found.labels, expected['labels'] - 1)
     assert close(found.scores, expected['scores']) and close(found.bboxes, expected['boxes'])
+
+
+def test_faster_rcnn_of_older_torchvisions():
+    """Until torchvision 0.13 the convolutions of FPN and RPN had no Sequential around them."""
+    weights = names_of(faster_rcnn())
+    older = {re.sub(r'((?:fpn\.\w+\.\d|rpn\.head\.conv))\.(?:0\.)+', r'\1.', name): value for name, value in weights.items()}
+    assert {'backbone.fpn.inner_blocks.0.weight', 'rpn.head.conv.bias'} <= older.keys() - weights.keys()
+    assert from_faster_rcnn(older).keys() == from_faster_rcnn(weights).keys()
+
+
+def names_of(network):
+    """Its names, with small tensors."""
+    return {name: torch.zeros(8, 8) for name in network.state_dict()}
 
 
 def training_checkpoint(**networks):
@@ -525,6 +533,18 @@ def test_sr4ir_segmentation(tool, tmp_path, files):
         assert close(F.interpolate(found, (64, 96), mode='bilinear'), expected)
 
 
+def test_a_cascade_with_swinir_is_whole(tool, tmp_path):
+    """Its masks and indices are not converted: the network makes them."""
+    init_default_scope('mmpretrain')
+    path = converted(tool, tmp_path, 'sr4ir', torchvision.models.resnet18(num_classes=7).state_dict(),
+                     dict(params=SwinIR(2).state_dict()))  # in any order
+    ours = MODELS.build(
+        dict(
+            type='sr4ir_mm.CascadeClassifier', scale=2, restorer=swinir_cfg(2),
+            recognizer=copy.deepcopy(CLASSIFIERS['resnet18'][1]), data_preprocessor=dict(type='ClsDataPreprocessor')))
+    check_filled(ours, load_checkpoint(path)['state_dict'], path, 'the model', 'look')
+
+
 def test_sr4ir_detection(tool, tmp_path):
     init_default_scope('mmdet')
     restorer, source = EDSR(4), faster_rcnn()
@@ -541,11 +561,6 @@ def test_sr4ir_detection(tool, tmp_path):
         of_cascade = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
         assert part.keys() == of_cascade.keys()
         assert all(torch.equal(value, of_cascade[name]) for name, value in part.items())
-
-
-def names_of(network):
-    """Its names, with small tensors."""
-    return {name: torch.zeros(4, 8) for name in network.state_dict()}
 
 
 def test_a_wrong_layout_is_told(tool, tmp_path):
