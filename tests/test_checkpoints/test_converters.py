@@ -439,14 +439,15 @@ def test_faster_rcnn(tool, tmp_path, monkeypatch):
             assert all(map(close, one, other))
         proposals, _ = source.rpn(ImageList(image, [size]), expected)
         assert len(proposals[0]) > 20
-        assert close(ours.rpn_head.predict(found, [sample], rescale=False)[0].bboxes, proposals[0])
+        own_proposals = ours.rpn_head.predict(found, [sample], rescale=False)
+        assert close(own_proposals[0].bboxes, proposals[0])
         heads = source.roi_heads
         scores, boxes = heads.box_predictor(heads.box_head(heads.box_roi_pool(expected, proposals, [size])))
         result = ours.roi_head._bbox_forward(found, bbox2roi(proposals))
         assert close(result['cls_score'], torch.cat([scores[:, 1:], scores[:, :1]], dim=1))
         assert close(result['bbox_pred'], boxes[:, 4:])
         expected = heads(expected, proposals, [size])[0][0]
-        found = ours.predict(image, [sample], rescale=False)[0].pred_instances
+        found = ours.roi_head.predict(found, own_proposals, [sample], rescale=False)[0]
     assert len(expected['labels']) > 50 and len(expected['labels'].unique()) > 2
     assert torch.equal(found.labels, expected['labels'] - 1)
     assert close(found.scores, expected['scores']) and close(found.bboxes, expected['boxes'])
