@@ -43,6 +43,31 @@ def test_layers_are_the_published_ones():
     assert sum(parameter.numel() for parameter in net.parameters()) == 1_033_443
 
 
+def test_it_calculates_on_0_to_255_without_the_mean_color(trained):
+    """The same weights on [0, 1] are another network; the published mean color is BGR, images here are RGB."""
+    plain = MultiScaleDenoiser('valid', img_range=1, mean=(0, 0, 0)).eval()
+    plain.load_state_dict(trained.state_dict())
+    image = torch.rand(1, 3, 40, 40, dtype=torch.float64)
+    mean = torch.tensor([104., 117., 123.], dtype=torch.float64)[[2, 1, 0], None, None]
+    with torch.no_grad():
+        expected = (plain.double()(image * 255 - mean) + mean) / 255
+        assert torch.allclose(trained.double()(image), expected, rtol=0, atol=1e-12)
+        assert not torch.allclose(plain(image), expected, atol=1e-2)
+
+
+def test_names_of_weights_are_those_of_older_checkpoints():
+    names = set(MultiScaleDenoiser(width=4).state_dict())
+    layers = {name if name in ('conv0', 'up2', 'up3', 'out') else f'{name}.conv' for name in PUBLISHED}
+    assert {name for name in names if name.endswith('bias') and 'bn' not in name} == {f'{name}.bias' for name in layers}
+    assert len(names) == 7 * 2 + 9 + 12 * 5  # weights and biases, bias-free convolutions, batch norms
+
+
+@pytest.mark.parametrize('wrong', [dict(img_range=0), dict(mean=(104, 117))])
+def test_units_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ConfigError, match=r'MultiScaleDenoiser.img_range is .* and mean is \['):
+        MultiScaleDenoiser(**wrong)
+
+
 def test_weights_start_as_published():
     net = MultiScaleDenoiser()
     for module in net.modules():
