@@ -1,4 +1,7 @@
 """The published recipe of `Denoising meets high-level vision` in the shipped configs: its units, and that it learns."""
+import shutil
+from pathlib import Path
+
 import cv2
 import pytest
 import torch
@@ -8,7 +11,7 @@ from skimage import data
 from sr4ir_mm.engine.optim_wrapper import CascadeOptimWrapperConstructor
 from sr4ir_mm.engine.phase import build_phases
 from sr4ir_mm.evaluation.psnr import psnr
-from sr4ir_mm.registry import MODELS
+from sr4ir_mm.registry import DATASETS, MODELS
 from sr4ir_mm.utils import ConfigError
 from torch import nn
 
@@ -86,11 +89,24 @@ def test_a_negative_lambda_is_refused(recipe):
 
 
 @pytest.mark.parametrize('name', ['clean_deeplab-vgg16_voc', 'joint_deeplab-vgg16_sigma15_voc'])
-def test_voc_has_the_annotations_of_sbd(name):
-    parts = Config.fromfile(CONFIGS / f'{name}.py').train_dataloader.dataset.datasets
-    assert [(part.ann_file, part.data_prefix.seg_map_path) for part in parts] == [
-        ('ImageSets/Segmentation/train.txt', 'SegmentationClass'), ('ImageSets/Segmentation/aug.txt', 'SegmentationClassAug')]
-    assert all(part.type == 'PascalVOCDataset' and part.pipeline for part in parts)
+def test_voc_has_the_annotations_of_sbd_too(name, voc, tmp_path):
+    """Two images of VOC's own list and three of SBD's, each with the labels of its folder."""
+    for folder in ('JPEGImages', 'SegmentationClass'):
+        shutil.copytree(voc / folder, tmp_path / folder)
+    shutil.copytree(voc / 'SegmentationClass', tmp_path / 'SegmentationClassAug')
+    (tmp_path / 'ImageSets/Segmentation').mkdir(parents=True)
+    (tmp_path / 'ImageSets/Segmentation/train.txt').write_text('000000\n000001')
+    (tmp_path / 'ImageSets/Segmentation/aug.txt').write_text('000002\n000003\n000004')
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    init_default_scope(cfg.default_scope)
+    for part in cfg.train_dataloader.dataset.datasets:
+        part.data_root = str(tmp_path)
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    labels = [Path(dataset.get_data_info(index)['seg_map_path']) for index in range(len(dataset))]
+    assert [f'{path.parent.name}/{path.stem}' for path in labels] == [
+        'SegmentationClass/000000', 'SegmentationClass/000001', 'SegmentationClassAug/000002', 'SegmentationClassAug/000003',
+        'SegmentationClassAug/000004']
+    assert dataset[4]['inputs'].shape == (3, 40, 48)
 
 
 def rgb(image):
