@@ -15,7 +15,7 @@ compare = [
 baseline = 'lambda0'
 differences = dict(
     claims=dict(
-        title='Differences (± standard error)',
+        title='Differences of the same seed',
         metrics='metrics',
         pairs=[('noisy', 'separate'), ('separate', 'lambda0'), ('lambda0', 'joint-0.004'), ('lambda0', 'joint-0.02'),
                ('lambda0', 'joint-0.1'), ('lambda0', 'joint-0.5'), ('lambda0', 'cross-0.004'), ('lambda0', 'cross-0.02'),

@@ -135,20 +135,24 @@ def test_the_recipe_learns_on_photographs(recipe):
 
 @pytest.mark.slow
 def test_the_recipe_as_it_is_on_photographs(tool, tmp_path):
-    """Above the noisy images after 200 iterations, more than 5 dB above after 400; on one core a quarter of an hour."""
-    for name, images in dict(train=(data.coffee(), data.chelsea(), data.rocket()),
-                             test=(data.astronaut()[60:316, 100:356], )).items():
+    """Above the noisy image after 200 iterations, more than 5 dB above after 400. Ten minutes on one core; -s prints."""
+    pieces = [image[top:top + 100, left:left + 100] for image in (data.coffee(), data.chelsea(), data.rocket())
+              for top in range(0, image.shape[0] - 99, 100) for left in range(0, image.shape[1] - 99, 100)]
+    for name, images in dict(train=pieces, test=[data.astronaut()[60:316, 100:356]]).items():
         (tmp_path / name).mkdir()
         for index, image in enumerate(images):
             cv2.imwrite(str(tmp_path / name / f'{index}.png'), image[..., ::-1])
-    options = [f'train_dataloader.dataset.data_root={tmp_path}/train', f'val_dataloader.dataset.data_root={tmp_path}/test',
-               f'test_dataloader.dataset.data_root={tmp_path}/test', 'train_dataloader.num_workers=0',
-               'train_dataloader.persistent_workers=False', 'default_hooks.checkpoint.interval=200']
-    work = str(tmp_path / 'work')
-    test = [str(DENOISER), '--work-dir', work, '--cfg-options', f'experiment_name={tmp_path.name}', *options]
-    tool('train').main([str(DENOISER), '--seed', '0', '--work-dir', work, '--cfg-options', *options,
-                        'train_cfg.max_iters=400', 'train_cfg.val_interval=200'])
-    noisy = tool('test').main([str(DENOISER), '--work-dir', work, '--cfg-options', f'experiment_name={tmp_path.name}',
-                               *options, "model.restorer._delete_=True", 'model.restorer.type=torch.nn.Identity'])['PSNR']
-    found = [tool('test').main([test[0], f'{work}/iter_{iterations}.pth', *test[1:]])['PSNR'] for iterations in (200, 400)]
-    assert found[0] > noisy and found[1] > noisy + 5, (noisy, found)
+    folders = [f'{name}_dataloader.dataset.data_root={tmp_path}/{"train" if name == "train" else "test"}'
+               for name in ('train', 'val', 'test')]
+    fixed = ['--work-dir', str(tmp_path / 'work'), '--cfg-options', f'experiment_name={tmp_path.name}', *folders]
+
+    def test(*checkpoint, options=()):
+        return tool('test').main([str(DENOISER), *checkpoint, *fixed, *options])['PSNR']
+
+    noisy = test(options=['model.restorer._delete_=True', 'model.restorer.type=torch.nn.Identity'])
+    tool('train').main([str(DENOISER), '--seed', '0', *fixed, 'train_cfg.max_iters=400', 'train_cfg.val_interval=400',
+                        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
+                        'default_hooks.checkpoint.interval=200'])
+    first, last = (test(f'{tmp_path}/work/iter_{iterations}.pth') for iterations in (200, 400))
+    print(f'PSNR: noisy {noisy:.2f} dB, after 200 iterations {first:.2f} dB, after 400 iterations {last:.2f} dB')
+    assert first > noisy and last > noisy + 5
