@@ -16,7 +16,7 @@ from .loader import load_checkpoint
 PREFIXES = ('', 'generator_ema.module.', 'generator_ema.', 'generator.', 'restorer.', 'recognizer.', 'module.')
 
 #: buffers that a network makes itself, from its config or while it trains
-COMPUTED = ('num_batches_tracked', 'attn_mask', 'relative_position_index', 'units')
+COMPUTED = ('num_batches_tracked', 'attn_mask', 'relative_position_index')
 
 
 class Report(NamedTuple):
