@@ -4,5 +4,5 @@ _base_ = [
 ]
 model = _base_.restoration
 model.recognizer = dict(
-    init_cfg=dict(type='Pretrained', checkpoint='work_dirs/h2t_fpn_demo/epoch_4.pth', prefix='recognizer'))
-train_cfg = dict(phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.5))])
+    init_cfg=dict(type='Pretrained', checkpoint='work_dirs/clean_fpn_demo/epoch_12.pth', prefix='recognizer'))
+train_cfg = dict(phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.020 * _base_.scale_255))])

@@ -6,4 +6,4 @@ model = _base_.restoration
 model.degradation.sigma = 15
 model.restorer.init_cfg = dict(
     type='Pretrained', checkpoint='work_dirs/denoiser_sigma15_imagenet/iter_1500000.pth', prefix='restorer')
-train_dataloader = dict(batch_size=32)
+train_dataloader = dict(batch_size=10)

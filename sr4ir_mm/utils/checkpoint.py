@@ -98,6 +98,10 @@ def check_filled(module, state: dict, checkpoint: str, what: str, advice: str) -
         ConfigError: With the first tensors that do not fit.
     """
     expected = {name: value for name, value in module.state_dict().items() if not name.endswith(COMPUTED)}
+    for prefix, each in module.named_modules():
+        for name in getattr(each, 'fills_in', ()):  # what it makes itself where a checkpoint lacks it
+            if (name := f'{prefix}.{name}'.lstrip('.')) not in state:
+                expected.pop(name, None)
     bad = [
         f'{name} ({"missing" if name not in state else f"{tuple(state[name].shape)}, not {tuple(value.shape)}"})'
         for name, value in expected.items() if name not in state or state[name].shape != value.shape

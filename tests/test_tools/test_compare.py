@@ -260,7 +260,7 @@ def test_cross_task_starts_from_the_other_task(study, calls):
             for each in cfg.values():
                 assert each.model.degradation.sigma == sigma
                 assert each.model.recognizer.init_cfg == recognizer.init_cfg
-            assert cfg['joint'].train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=0.5 if task == 'fpn' else 0.25)
+            assert cfg['joint'].train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=(0.020 if task == 'fpn' else 0.0040) * 0.5 * 255**2)
             assert cfg['cross'].train_cfg is None and cfg['cross'].optim_wrapper is None
     table = (out / 'table.md').read_text()
     for title in ('joint_fpn_demo, σ = 15', 'joint_resnet_demo, σ = 30'):

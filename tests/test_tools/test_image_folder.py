@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from skimage import data
 from skimage.restoration import denoise_nl_means
+from sr4ir_mm.evaluation import LPIPS, NIQE, PSNR
+from sr4ir_mm.models import MultiScaleDenoiser
 from sr4ir_mm.models.degradations import image_generator
 from sr4ir_mm.utils import ConfigError
 
 from tests.conftest import ROOT
+from tests.test_evaluation.test_restoration import vgg
 from tests.test_tools.test_dist import finish, start
 
 KODAK = str(ROOT / 'configs/denoise_highlevel/nlm_kodak.py')
@@ -72,6 +76,26 @@ def test_noisy_images_have_the_psnr_of_their_noise(test, folder, tmp_path):
     cfg.dump(str(tmp_path / 'noisy.py'))
     psnr = test(str(tmp_path / 'noisy.py'), options=['model.degradation.sigma=20'])['PSNR']
     assert psnr == pytest.approx(10 * math.log10(255**2 / (20**2 + 1 / 12)), abs=0.15)
+
+
+def test_a_denoiser_of_a_joint_training_gets_psnr_lpips_and_niqe(test, folder, tmp_path):
+    """Its restorer alone comes from the checkpoint; the figures are those of the metrics on its images."""
+    (folder / 'b.png').unlink()
+    cv2.imwrite(str(folder / 'a.png'), data.astronaut()[:96, 100:292, ::-1])
+    torch.manual_seed(0)
+    net = MultiScaleDenoiser().eval()
+    state = {f'restorer.{name}': value for name, value in net.state_dict().items()}
+    torch.save(dict(state_dict=dict(state, **{'recognizer.weight': torch.zeros(1)})), tmp_path / 'joint.pth')
+    vgg(tmp_path / 'vgg.pth')
+    found = test(str(ROOT / 'configs/denoise_highlevel/joint_kodak.py'), options=[
+        f'model.restorer.init_cfg.checkpoint={tmp_path}/joint.pth', f'test_evaluator.1.backbone={tmp_path}/vgg.pth',
+        'model.degradation.sigma=15'])
+    hr = torch.from_numpy(data.astronaut()[:96, 100:292].copy()).permute(2, 0, 1) / 255
+    noisy = hr + torch.randn(hr.shape, generator=image_generator(str(folder / 'a.png'))) * (15 / 255)
+    with torch.no_grad():
+        sr = net(noisy[None])[0]
+    metrics = dict(PSNR=PSNR(border=3), LPIPS=LPIPS(border=3, backbone=str(tmp_path / 'vgg.pth')), NIQE=NIQE())
+    assert found == {name: pytest.approx(metric.score(sr, hr), rel=1e-3) for name, metric in metrics.items()}
 
 
 def test_two_processes_find_what_one_finds(test, folder, tmp_path):

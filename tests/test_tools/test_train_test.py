@@ -192,6 +192,16 @@ def test_a_cross_task_test_takes_each_part_from_its_own_checkpoint(denoise):
     assert mixed['PSNR'] == test(first)['PSNR'] != test(second)['PSNR']
 
 
+def test_a_denoiser_of_before_the_published_units_is_tested_on_0_to_1(denoise):
+    train, test = denoise
+    path = train(0)
+    state = load_checkpoint(path)['state_dict']
+    state['restorer.units'] = torch.tensor([1., 0., 0., 0.])
+    torch.save(dict(state_dict=state), path.parent / 'plain.pth')
+    torch.save(dict(state_dict={name: state[name] for name in state if name != 'restorer.units'}), path.parent / 'older.pth')
+    assert test(path.parent / 'older.pth') == test(path.parent / 'plain.pth') != test(path)
+
+
 def test_without_a_checkpoint_each_part_needs_one(denoise, tmp_path):
     test = denoise[1]
     with pytest.raises(ConfigError, match='model.restorer.init_cfg does not say where the weights come from'):

@@ -1,4 +1,4 @@
-# Patches of 48×48 pixels of ImageNet's images, for a denoiser alone; the test is on Kodak.
+# Patches of 48×48 pixels of ImageNet's images, or of those in any other folder, for a denoiser alone; the test is on Kodak.
 _base_ = 'kodak.py'
 train_dataloader = dict(
     batch_size=32,
@@ -7,9 +7,9 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='ImageNet',
-        data_root='data/imagenet',
-        split='train',
+        type='CustomDataset',
+        data_root='data/imagenet/train',
+        with_label=False,
         pipeline=[
             dict(type='sr4ir_mm.LoadImageFromFile'),
             dict(type='RandomCrop', crop_size=48, pad_if_needed=True, padding_mode='reflect'),

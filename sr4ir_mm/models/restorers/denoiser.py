@@ -1,11 +1,15 @@
+"""The denoiser of *Denoising meets high-level vision*, which calculates in the units that its recipe was published for."""
+import logging
 from collections import OrderedDict
+from typing import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import check_choice
+from sr4ir_mm.utils import ConfigError, check_choice
 
 _CROP = 3  # what the two convolutions without padding take off each side
 
@@ -35,7 +39,8 @@ class MultiScaleDenoiser(nn.Module):
 
     Features at full, half and quarter resolution are joined on the way back up; the network adds its output to the
     noisy image. Weights start uniform within ±sqrt(3 / fan-in), biases of convolutions at 0.2, those of transposed
-    convolutions at 0.
+    convolutions at 0. Outside, images are in [0, 1]; inside, they are on the scale ``img_range`` and without ``mean``:
+    the published learning rates, initial biases and clipping of gradients belong to 0–255.
 
     Args:
         padding: ``valid`` as published: 6 pixels are lost, H and W have to be multiples of 4. ``same``: for an image
@@ -45,14 +50,27 @@ class MultiScaleDenoiser(nn.Module):
         width: Channels at full resolution, a multiple of 2; published: 64, which makes 1,033,443 parameters.
         momentum: Of the batch norms, as PyTorch counts it. The published value needs many thousand iterations until
             the statistics for evaluation are those of the images.
+        img_range: The white of the scale inside; published: 255.
+        mean: The color that is subtracted inside, RGB on the scale 0 to ``img_range``. The published one is
+            (104, 117, 123) in Caffe's order, BGR. Both are in checkpoints, whose units replace these. Older ones do not
+            have them: their weights were trained in [0, 1] and go on with that.
 
     Shape:
         (N, 3, H, W) -> (N, 3, H, W), or (N, 3, H - 6, W - 6) with ``valid``. RGB in [0, 1], beyond by the noise.
     """
 
-    def __init__(self, padding: str = 'same', width: int = 64, momentum: float = 1e-3) -> None:
+    #: names in checkpoints that older ones lack, and that are made while they are loaded
+    fills_in = ('units', )
+
+    def __init__(self, padding: str = 'same', width: int = 64, momentum: float = 1e-3, img_range: float = 255.,
+                 mean: Sequence[float] = (123., 117., 104.)) -> None:
         super().__init__()
         self.padding = check_choice(padding, ('valid', 'same'), 'MultiScaleDenoiser.padding')
+        if img_range <= 0 or len(mean) != 3:
+            raise ConfigError(f'MultiScaleDenoiser.img_range is {img_range!r} and mean is {list(mean)!r}; allowed: a '
+                              'number above 0 and three numbers, for R, G and B.')
+        self.register_buffer('units', torch.tensor([img_range, *mean], dtype=torch.float32))
+        self._register_load_state_dict_pre_hook(self._fill_units)
         half = 2 * width
 
         def conv(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -88,9 +106,18 @@ class MultiScaleDenoiser(nn.Module):
         return self._forward(F.pad(image, (4, right, 4, bottom), mode))[..., 1:height + 1, 1:width + 1]
 
     def _forward(self, image: Tensor) -> Tensor:
-        full = self.conv0(image)
+        img_range, mean = self.units[0], self.units[1:, None, None]
+        full = self.conv0(image * img_range - mean)
         half = self.res1(self.conv1(full))
         quarter = self.res2(self.conv2(half))
         half = self.res3(self.conv3(torch.cat([half, self.up2(quarter)], 1)))
         out = self.out(torch.cat([full, self.up3(half)], 1))
-        return out + image[..., _CROP:-_CROP, _CROP:-_CROP]
+        return out / img_range + image[..., _CROP:-_CROP, _CROP:-_CROP]
+
+    def _fill_units(self, state_dict: dict, prefix: str, *_) -> None:
+        """Give weights of before the published units those that they were trained in."""
+        if f'{prefix}conv0.weight' in state_dict and f'{prefix}units' not in state_dict:
+            print_log('The weights of MultiScaleDenoiser come without units: they were trained on [0, 1], and the network '
+                      'now calculates there. The published learning rates do not train it further.', 'current',
+                      logging.WARNING)
+            state_dict[f'{prefix}units'] = torch.tensor([1., 0., 0., 0.])
