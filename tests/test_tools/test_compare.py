@@ -49,17 +49,19 @@ def test_protocols_without_contrastive_learning_drop_its_network(name, demo, pro
     assert made.optim_wrapper.to_dict() == plain.optim_wrapper.to_dict()
 
 
+@pytest.mark.parametrize('recognizer, data, epochs', [('deeplabv3', 'voc', 100), ('faster-rcnn', 'voc', 30),
+                                                      ('resnet18', 'cars', 200)])
 @pytest.mark.parametrize('name', ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'])
-def test_a_protocol_is_what_its_shipped_config_says(name):
-    cfg = Config.fromfile(ROOT / 'configs/sr4ir/deeplabv3_edsr_x4_voc.py')
+def test_a_protocol_is_what_its_shipped_config_says(name, recognizer, data, epochs):
+    cfg = Config.fromfile(ROOT / f'configs/sr4ir/{recognizer}_edsr_x4_{data}.py')
     before = cfg.to_dict()
+    own = f'{recognizer}_edsr_x4_{data}'
     special = dict(
-        sr4ir='sr4ir/deeplabv3_edsr_x4_voc', h2t='baselines/h2t_deeplabv3_voc', l2t='baselines/l2t_deeplabv3_x4_voc')
-    shipped = special.get(name, f'baselines/{name}_deeplabv3_edsr_x4_voc')
-    shipped = Config.fromfile(ROOT / 'configs' / f'{shipped}.py')
+        sr4ir=f'sr4ir/{own}', h2t=f'baselines/h2t_{recognizer}_{data}', l2t=f'baselines/l2t_{recognizer}_x4_{data}')
+    shipped = Config.fromfile(ROOT / 'configs' / f'{special.get(name, f"baselines/{name}_{own}")}.py')
     checkpoints = dict(
-        restorer='work_dirs/sr_deeplabv3_edsr_x4_voc/epoch_100.pth',
-        recognizer='work_dirs/h2t_deeplabv3_voc/epoch_100.pth')
+        restorer=f'work_dirs/sr_{own}/epoch_{epochs}.pth',
+        recognizer=f'work_dirs/h2t_{recognizer}_{data}/epoch_{epochs}.pth')
     made = apply_protocol(cfg, load_protocols(compare.PROTOCOLS, cfg)[name], checkpoints)
     assert cfg.to_dict() == before
 

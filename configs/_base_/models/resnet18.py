@@ -10,7 +10,7 @@ model = dict(
         backbone=dict(
             type='ResNet',
             depth=18,
-            out_indices=(3, ),
+            out_indices=(2, 3),  # the head takes the last one
             init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
