@@ -294,6 +294,25 @@ def test_the_denoiser_can_have_a_config_of_its_own(study, calls):
     assert separate.model.restorer.init_cfg.checkpoint == str(out / 'sigma_30/sr/seed_0/train/epoch_2.pth')
 
 
+ABLATIONS = str(ROOT / 'configs/_base_/ablations.py')
+
+
+def test_the_ablations_are_one_command(study, calls):
+    config = str(ROOT / 'configs/sr4ir/resnet18_edsr_x4_cub.py')
+    out = study('--study', ABLATIONS, configs=[config])
+    names = [name for name, *_ in calls]
+    assert names == Config.fromfile(ABLATIONS).compare and len(names) == 9
+    table = (out / 'table.md').read_text()
+    for title in ('SR4IR without TDP', 'SR4IR without alternation', 'SR4IR, TDP at the first map', 'SR4IR, CQMix 16×16'):
+        assert f'| {title} |' in table
+    assert Config.fromfile(out / 'sr4ir-cqmix-p75/seed_0/config.py').train_dataloader.dataset.pipeline[-1].prob == 0.75
+    assert Config.fromfile(out / 'sr4ir-tdp-first/seed_0/config.py').model.tdp.features == [0]
+    with pytest.raises(ConfigError, match="--protocols is 'sr4ir-no-tpd'; .* Did you mean 'sr4ir-no-tdp'"):
+        study('--study', ABLATIONS, '--protocols', 'sr4ir-no-tpd', configs=[config])
+    with pytest.raises(ConfigError, match=r"protocols\['sr4ir-no-tdp'\]\.without is 'tdp'; allowed: 'pixel', 'task_sr'"):
+        study('--study', ABLATIONS, configs=DENOISE[:1])
+
+
 def test_mistakes_of_several_tasks_are_told(study, calls):
     with pytest.raises(ConfigError, match="--protocols has 'cross', .* needs two configs, not 1"):
         study('--protocols', 'cross', configs=DENOISE[:1])
