@@ -6,5 +6,5 @@ model = dict(
     _base_.restoration, recognizer=None, tdp=None, data_preprocessor=_base_.model.recognizer.data_preprocessor)
 train_cfg = dict(phases=_base_.protocols.sr.phases)
 optim_wrapper = dict(recognizer=None)
-val_evaluator = [metric for metric in _base_.val_evaluator if metric.type == 'sr4ir_mm.PSNR']
+val_evaluator = _base_.image_metrics
 test_evaluator = val_evaluator
