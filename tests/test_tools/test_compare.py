@@ -193,6 +193,8 @@ def test_mistakes_are_told_before_anything_runs(run, calls, tmp_path):
         run(extra=['train_dataloader.dataset.data_root=nowhere'])
     with pytest.raises(ConfigError, match='val_evaluator has no metric of restored images'):
         run('--protocols', 'l2t', 'sr', extra=['val_evaluator.1.type=IoUMetric'])
+    with pytest.raises(ConfigError, match='LPIPS lacks the weights of vgg16 .*no.pth'):
+        run('--protocols', 'l2t', extra=['val_evaluator.1.type=sr4ir_mm.LPIPS', 'val_evaluator.1.backbone=no.pth'])
     assert calls == [] and not (tmp_path / 'out').exists()
 
 
@@ -299,14 +301,16 @@ ABLATIONS = str(ROOT / 'configs/_base_/ablations.py')
 
 def test_the_ablations_are_one_command(study, calls):
     config = str(ROOT / 'configs/sr4ir/resnet18_edsr_x4_cub.py')
-    out = study('--study', ABLATIONS, configs=[config])
+    out = study('--study', ABLATIONS, '--skip-metrics', 'LPIPS', configs=[config])
     names = [name for name, *_ in calls]
     assert names == Config.fromfile(ABLATIONS).compare and len(names) == 9
     table = (out / 'table.md').read_text()
     for title in ('SR4IR without TDP', 'SR4IR without alternation', 'SR4IR, TDP at the first map', 'SR4IR, CQMix 16×16'):
         assert f'| {title} |' in table
     assert Config.fromfile(out / 'sr4ir-cqmix-p75/seed_0/config.py').train_dataloader.dataset.pipeline[-1].prob == 0.75
-    assert Config.fromfile(out / 'sr4ir-tdp-first/seed_0/config.py').model.tdp.features == [0]
+    first = Config.fromfile(out / 'sr4ir-tdp-first/seed_0/config.py')
+    assert first.model.tdp.features == [0]
+    assert [metric.type for metric in first.test_evaluator] == ['Accuracy', 'sr4ir_mm.PSNR']
     with pytest.raises(ConfigError, match="--protocols is 'sr4ir-no-tpd'; .* Did you mean 'sr4ir-no-tdp'"):
         study('--study', ABLATIONS, '--protocols', 'sr4ir-no-tpd', configs=[config])
     with pytest.raises(ConfigError, match=r"protocols\['sr4ir-no-tdp'\]\.without is 'tdp'; allowed: 'pixel', 'task_sr'"):
