@@ -17,6 +17,7 @@ model = dict(
             type='LinearClsHead',
             in_channels=512,
             num_classes=1000,
+            init_cfg=None,  # PyTorch's own initialization, as torchvision has it
             loss=dict(type='CrossEntropyLoss', loss_weight=1.0))),
     # layer 4, before the pooling: 512 channels
     tdp=dict(features=[-1], weights=[1.0]))
