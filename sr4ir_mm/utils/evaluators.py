@@ -6,6 +6,8 @@ from mmengine.config import Config, ConfigDict
 from .errors import check_choice
 
 _KEYS = ('val_evaluator', 'test_evaluator')
+#: metrics with a network of their own; where several configs are told to do without, one may have none of them
+_WITH_NETWORK = ('LPIPS', )
 
 
 def metrics_of(cfg: Config) -> Iterator[ConfigDict]:
@@ -22,9 +24,9 @@ def skip_metrics(cfg: Config, names: Sequence[str]) -> None:
         names: Types of metrics, without their scope.
 
     Raises:
-        ConfigError: No evaluator has such a metric.
+        ConfigError: No evaluator has such a metric; of LPIPS this is no mistake.
     """
-    found = list(dict.fromkeys(_name(metric) for metric in metrics_of(cfg)))
+    found = list(dict.fromkeys([*map(_name, metrics_of(cfg)), *_WITH_NETWORK]))
     for name in names:
         check_choice(name, found, '--skip-metrics')
     for key in _KEYS if names else ():
