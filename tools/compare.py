@@ -27,9 +27,10 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool
+from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool, skip_metrics
 from sr4ir_mm.utils.config_check import RUNNER_KEYS, check_file
 from sr4ir_mm.utils.errors import check_choice
+from sr4ir_mm.utils.evaluators import check_metric_weights
 from sr4ir_mm.utils.files import write_json
 from sr4ir_mm.utils.process import import_once, start_script
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
@@ -58,6 +59,8 @@ def parse_args(argv=None) -> argparse.Namespace:
         help='one run of each for each seed; default: those of the study, or 0')
     parser.add_argument(
         '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
+    parser.add_argument(
+        '--skip-metrics', nargs='+', default=[], metavar='NAME', help='metrics of the config to do without, such as LPIPS')
     parser.add_argument(
         '--work-dir', metavar='DIR', help='folder of all runs; default: work_dirs/compare_<names of the configs>')
     parser.add_argument(
@@ -326,7 +329,7 @@ class Study:
         self.paths = {Path(path).stem: path for path in args.configs}
         if len(self.paths) < len(args.configs):
             raise ConfigError(f'CONFIG is {", ".join(args.configs)}; their names must differ.')
-        self.cfgs = {task: _load(path, args.cfg_options) for task, path in self.paths.items()}
+        self.cfgs = {task: _load(path, args) for task, path in self.paths.items()}
         libraries = {library for cfg in self.cfgs.values() for library in _libraries(cfg)}
         import_once(['sr4ir_mm.engine', *(f'{library}.models' for library in sorted(libraries))])
         self.protocols = {task: load_protocols(args.study, cfg) for task, cfg in self.cfgs.items()}
@@ -339,7 +342,7 @@ class Study:
         self.by_task = args.by_task
         self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
         self.seeds = list(dict.fromkeys(args.seeds))
-        self.sr_cfg = _load(args.sr_config, args.cfg_options) if args.sr_config else None
+        self.sr_cfg = _load(args.sr_config, args) if args.sr_config else None
         # each run by its key, and the first place in the tables that it belongs to; each behind those it starts from
         self.runs: Dict[tuple, Run] = {}
         self.places: Dict[tuple, tuple] = {}
@@ -397,9 +400,10 @@ class Study:
             print(f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl', *written, sep=', ', flush=True)
 
 
-def _load(path: str, overrides: dict) -> Config:
-    cfg = load_config(path, overrides)
-    check_config(cfg, overrides)
+def _load(path: str, args: argparse.Namespace) -> Config:
+    cfg = load_config(path, args.cfg_options)
+    skip_metrics(cfg, args.skip_metrics)
+    check_config(cfg, args.cfg_options)
     cfg.pop('work_dir')  # each run gets its own
     return cfg
 
@@ -424,6 +428,8 @@ def main(argv=None) -> None:
     finished = sum(bool(run.result) for run in study.runs.values())
     if finished:
         print(f'Finished before: {finished} of {len(study.runs)} runs.', flush=True)
+    if finished < len(study.runs):
+        check_metric_weights(study.cfgs.values())
     progress = Progress(len(study.runs), finished)
     failures = []
     for key, run in study.runs.items():

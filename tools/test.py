@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from sr4ir_mm.checkpoints import use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.engine.utils import unwrap
-from sr4ir_mm.utils import check_config, check_file, load_config, run_tool
+from sr4ir_mm.utils import check_config, check_file, load_config, run_tool, skip_metrics
 from sr4ir_mm.utils.test_report import ask_for_classes, report_test
 
 
@@ -31,6 +31,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--per-class', action='store_true', help='show the numbers of each class too')
     parser.add_argument('--out', help='JSON file of the result; default: test.json in the work dir')
     parser.add_argument(
+        '--skip-metrics', nargs='+', default=[], metavar='NAME', help='metrics of the config to do without, such as LPIPS')
+    parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -42,6 +44,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> dict:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.launcher, args.work_dir)
+    skip_metrics(cfg, args.skip_metrics)
     if args.checkpoint:
         check_file(args.checkpoint, 'CHECKPOINT')
     cfg.load_from = args.checkpoint

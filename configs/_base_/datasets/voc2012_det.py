@@ -42,7 +42,9 @@ val_dataloader = dict(
         test_mode=True,
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
+# the columns of the published table; LPIPS needs the weights of VGG-16, and --skip-metrics LPIPS does without
+image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)]
 # COCO's average precision at IoU .5:.95. Objects marked as difficult count as crowd: they are neither hit nor missed.
-val_evaluator = [dict(type='CocoMetric', metric='bbox'), dict(type='sr4ir_mm.PSNR', border=8)]
+val_evaluator = [dict(type='CocoMetric', metric='bbox'), *image_metrics]
 test_evaluator = val_evaluator
 visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
