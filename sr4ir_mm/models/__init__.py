@@ -7,12 +7,12 @@ from .detector import CascadeDetector
 from .embeddings import FrequencyEmbedding, HaarTransform, HardSamples
 from .losses import ContrastiveLoss, TDPLoss
 from .restoration import CascadeRestorer
-from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans
+from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans, Spandrel
 from .segmentor import CascadeSegmentor
 
 __all__ = [
     'BicubicDownsample', 'Cascade', 'CascadeClassifier', 'CascadeDataPreprocessor', 'CascadeDetector',
     'CascadeRestorer', 'CascadeSegmentor', 'Compose', 'ContrastiveLoss', 'FrequencyEmbedding', 'GaussianNoise',
-    'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'TDPLoss',
+    'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'Spandrel', 'TDPLoss',
     'TorchvisionBackbone'
 ]

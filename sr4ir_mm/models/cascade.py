@@ -236,6 +236,8 @@ class Cascade(BaseModel):
         for name in self.trainable_parts:
             if name == 'embedding':
                 continue  # testing does without it
+            if name not in self.init_cfgs and getattr(self.parts[name], 'pretrained', False):
+                continue  # its weights came when it was built
             if not _is_pretrained(self.init_cfgs.get(name)):
                 raise ConfigError(f'model.{name}.init_cfg does not say where the weights come from, and no checkpoint '
                                   f"of the whole is given; set dict(type='Pretrained', checkpoint=…) or give one.")
