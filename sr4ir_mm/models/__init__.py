@@ -4,7 +4,7 @@ from .classifier import CascadeClassifier
 from .data_preprocessor import CascadeDataPreprocessor
 from .degradations import BicubicDownsample, Compose, GaussianNoise
 from .detector import CascadeDetector
-from .embeddings import FrequencyEmbedding, HaarTransform, HardSamples
+from .embeddings import FrequencyEmbedding, HaarTransform, HardSamples, VGGEmbedding
 from .losses import ContrastiveLoss, TDPLoss
 from .restoration import CascadeRestorer
 from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans, Spandrel
@@ -14,5 +14,5 @@ __all__ = [
     'BicubicDownsample', 'Cascade', 'CascadeClassifier', 'CascadeDataPreprocessor', 'CascadeDetector',
     'CascadeRestorer', 'CascadeSegmentor', 'Compose', 'ContrastiveLoss', 'FrequencyEmbedding', 'GaussianNoise',
     'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'Spandrel', 'TDPLoss',
-    'TorchvisionBackbone'
+    'TorchvisionBackbone', 'VGGEmbedding'
 ]

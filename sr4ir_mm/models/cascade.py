@@ -196,8 +196,11 @@ class Cascade(BaseModel):
 
     @property
     def trainable_parts(self) -> Dict[str, nn.Module]:
-        """The parts that have parameters."""
-        return {name: part for name, part in self.parts.items() if any(True for _ in part.parameters())}
+        """The parts that have parameters and are not made to stay as they are."""
+        return {
+            name: part
+            for name, part in self.parts.items() if any(True for _ in part.parameters()) and not getattr(part, 'frozen', False)
+        }
 
     def _take_init_cfg(self, name: str, part):
         """Keep what ``init_cfg`` says: not every network knows it, and none tells what it has loaded."""
@@ -334,6 +337,9 @@ class Cascade(BaseModel):
         if self.embedding is None:
             raise ConfigError(f'A phase has the loss `{term}`, but model.embedding is not set; '
                               "set for example embedding=dict(type='sr4ir_mm.FrequencyEmbedding').")
+        if term == 'embedding' and getattr(self.embedding, 'frozen', False):
+            raise ConfigError(f'A phase has the loss `embedding`, but model.embedding ({type(self.embedding).__name__}) '
+                              'does not learn; leave the loss and its phase out.')
 
     def loss_task_sr(self, batch: Batch) -> Tensor:
         """The recognizer's own loss on ``sr``."""

@@ -56,7 +56,7 @@ def test_an_iteration_of_sr4ir_and_a_prediction(network):
     changed = moved(model, before)
     assert {name.split('.')[0] for name in changed} == {'restorer', 'recognizer'}
     learning = {f'restorer.{name}' for name, value in model.restorer.network.named_parameters() if value.requires_grad}
-    assert len(changed & learning) > 0.8 * len(learning)
+    assert len(changed & learning) > 0.2 * len(learning)  # NAFNet's blocks begin at zero, so most of it waits
     sample = model.eval().test_step(seg_batch((37, 50), batch=1))[0]
     assert sample.sr.shape == (3, 37, 50) and torch.isfinite(sample.sr).all()
     assert sample.lr.shape[-2:] == (-(-37 // model.scale), -(-50 // model.scale))
