@@ -29,7 +29,9 @@ class VGGEmbedding(TorchvisionBackbone):
     frozen = True
 
     def __init__(self, init_cfg: Optional[dict] = None) -> None:
-        super().__init__('vgg19', out_indices=(1, 6, 11, 20, 29), frozen_stages=30, init_cfg=init_cfg)
+        # torchvision's own initialization takes seconds, and the weights come from a file
+        super().__init__(
+            'vgg19', out_indices=(1, 6, 11, 20, 29), frozen_stages=30, init_cfg=init_cfg, init_weights=False)
         for name, value in (('mean', IMAGENET_MEAN), ('std', IMAGENET_STD)):
             self.register_buffer(name, torch.tensor(value).view(3, 1, 1), persistent=False)
 
