@@ -1,4 +1,4 @@
-# L1 from random weights, as RCAN was published
+# L1 from random weights, with RCAN's published learning rate; the length is ours
 _base_ = 'l1_rcan_x4_div2k.py'
 model = dict(restorer=dict(init_cfg=None))
 train_cfg = dict(max_iters=1000000)
