@@ -197,10 +197,8 @@ class Cascade(BaseModel):
     @property
     def trainable_parts(self) -> Dict[str, nn.Module]:
         """The parts that have parameters and are not made to stay as they are."""
-        return {
-            name: part
-            for name, part in self.parts.items() if any(True for _ in part.parameters()) and not getattr(part, 'frozen', False)
-        }
+        learning = {name: part for name, part in self.parts.items() if not getattr(part, 'frozen', False)}
+        return {name: part for name, part in learning.items() if any(True for _ in part.parameters())}
 
     def _take_init_cfg(self, name: str, part):
         """Keep what ``init_cfg`` says: not every network knows it, and none tells what it has loaded."""
