@@ -81,7 +81,7 @@ class Spandrel(nn.Module):
 
     def _check(self, description) -> None:
         name = f'model.restorer ({description.architecture.name} of spandrel)'
-        if not hasattr(description, '_call_fn') or description.purpose == 'Inpainting':
+        if description.purpose == 'Inpainting':
             raise ConfigError(f'{name} fills holes and needs a mask beside the image; allowed: networks that restore '
                               'an image without further inputs.')
         channels = description.input_channels, description.output_channels
