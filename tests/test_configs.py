@@ -28,6 +28,7 @@ SMALL = {
     'mmagic.RRDBNet': dict(num_blocks=1, mid_channels=8, growth_channels=4),
     'mmagic.SwinIRNet': dict(depths=[1], num_heads=[2], embed_dim=8),
     'sr4ir_mm.MultiScaleDenoiser': dict(width=4),
+    'sr4ir_mm.Spandrel': dict(n_resgroups=1, n_resblocks=1, n_feats=16),  # RCAN
 }
 
 

@@ -288,7 +288,7 @@ class CascadeInferencer(BaseInferencer):
             return model.predict(batch.hr, batch)
         if self._onnx is not None and self._onnx.whole:
             return self._onnx.predict(batch, inputs['padded_size'])
-        window = getattr(model.restorer, 'window_size', 1)
+        window = getattr(model.restorer, 'tile_multiple', getattr(model.restorer, 'window_size', 1))
         restore = model.restore if self._onnx is None else self._onnx.restore
         sr = restore_in_tiles(restore, batch.lr, model.scale, tile, overlap, window)
         height, width = inputs['padded_size']

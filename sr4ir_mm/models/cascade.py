@@ -208,8 +208,9 @@ class Cascade(BaseModel):
 
     @property
     def trainable_parts(self) -> Dict[str, nn.Module]:
-        """The parts that have parameters."""
-        return {name: part for name, part in self.parts.items() if any(True for _ in part.parameters())}
+        """The parts that have parameters and are not made to stay as they are."""
+        learning = {name: part for name, part in self.parts.items() if not getattr(part, 'frozen', False)}
+        return {name: part for name, part in learning.items() if any(True for _ in part.parameters())}
 
     def _take_init_cfg(self, name: str, part):
         """Keep what ``init_cfg`` says: not every network knows it, and none tells what it has loaded."""
@@ -248,6 +249,8 @@ class Cascade(BaseModel):
         for name in self.trainable_parts:
             if name == 'embedding':
                 continue  # testing does without it
+            if name not in self.init_cfgs and getattr(self.parts[name], 'pretrained', False):
+                continue  # its weights came when it was built
             if not _is_pretrained(self.init_cfgs.get(name)):
                 raise ConfigError(f'model.{name}.init_cfg does not say where the weights come from, and no checkpoint '
                                   f"of the whole is given; set dict(type='Pretrained', checkpoint=…) or give one.")
@@ -344,6 +347,9 @@ class Cascade(BaseModel):
         if self.embedding is None:
             raise ConfigError(f'A phase has the loss `{term}`, but model.embedding is not set; '
                               "set for example embedding=dict(type='sr4ir_mm.FrequencyEmbedding').")
+        if term == 'embedding' and getattr(self.embedding, 'frozen', False):
+            raise ConfigError(f'A phase has the loss `embedding`, but model.embedding ({type(self.embedding).__name__}) '
+                              'does not learn; leave the loss and its phase out.')
 
     def loss_task_sr(self, batch: Batch) -> Tensor:
         """The recognizer's own loss on ``sr``."""

@@ -114,6 +114,8 @@ def _check_checkpoints(cfg: Config) -> None:
     for key, node in _walk(cfg.get('model', {}), 'model'):
         if node.get('type') == 'Pretrained':
             check_weights(node.get('checkpoint', ''), f'{key}.checkpoint')
+        elif node.get('type') == 'sr4ir_mm.Spandrel' and node.get('checkpoint'):
+            check_weights(node['checkpoint'], f'{key}.checkpoint')
 
 
 def _check_dataset(dataset: dict, key: str) -> None:
@@ -172,6 +174,8 @@ def _check_crop(cfg: Config) -> None:
         if any(side % scale for side in size):
             raise ConfigError(f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which is no multiple of '
                               f'model.scale, {scale}; allowed: for example {size[0] // scale * scale}.')
+        if model['restorer'].get('type') == 'sr4ir_mm.Spandrel':
+            continue  # which pads what is smaller than a window
         window = model['restorer'].get('window_size', 1)
         if min(size) // scale < window:
             raise ConfigError(f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which model.scale {scale} makes '
