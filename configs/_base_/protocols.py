@@ -8,6 +8,7 @@
 #   without   losses that the config has and this protocol does not; a phase with no other is left out
 #   weights   of losses, where they are others than the config's
 #   joint     True: all losses in one phase that updates all parts
+#   reestimate_bn  True: the recognizer's batch norm gets the statistics of restored training images; without phases only
 # No `phases`: those of the config itself. Empty `phases`: nothing learns, the parts are tested as they start, and those
 # that `start` does not name come from the config's own init_cfg.
 protocols = {
@@ -31,6 +32,9 @@ protocols = {
         title='S+T',
         phases=[dict(name='joint', update=['restorer', 'recognizer'], losses=dict(pixel=1.0, task_sr=1.0))]),
     'sr4ir': dict(title='SR4IR'),
+    # in training the statistics mix restored, clean and mixed images; a test shows restored ones
+    'sr4ir-bn': dict(
+        title='SR4IR, BN of SR', phases=[], start=dict(restorer='sr4ir', recognizer='sr4ir'), reestimate_bn=True),
     # Denoising meets high-level vision: in front of a frozen recognizer that comes with the config
     'clean': dict(title='clean', phases=[], restorer=None),
     'noisy': dict(title='noisy', phases=[], restorer=dict(type='torch.nn.Identity')),
