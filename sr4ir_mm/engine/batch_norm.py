@@ -45,7 +45,7 @@ def reestimate_batch_norm(cascade, batches: Iterable[dict]) -> List[_BatchNorm]:
             norm.train()
             norm.momentum = None  # PyTorch's cumulative average, which replaces what is there with the first batch
             norm.num_batches_tracked.zero_()
-        for data in batches:
+        for data in batches if norms else ():
             cascade(**cascade.data_preprocessor(data, True), mode='tensor')
         changed = [norm for norm in norms if norm.num_batches_tracked]
     finally:

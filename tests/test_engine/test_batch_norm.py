@@ -80,7 +80,7 @@ def test_statistics_are_those_of_restored_images(folded):
 
 def test_a_prediction_is_of_the_new_statistics():
     """On the batch that they come from, a network in eval mode is one whose batch norms are in train mode."""
-    model, data = build(efficient_conv_bn_eval=True), batches(1)[0]
+    model, data = build(efficient_conv_bn_eval=True), seg_batch((128, 128), batch=4)
     reestimate_batch_norm(model, [data])
     inputs = model.eval().data_preprocessor(data, False)
     with torch.no_grad():
@@ -88,8 +88,8 @@ def test_a_prediction_is_of_the_new_statistics():
         for norm in layers(model).values():
             norm.train()
         expected = model(**inputs, mode='tensor')
-    # the variance of a batch divides by n, the running one by n - 1; the smallest map has 2·4·4 pixels
-    assert (found - expected).abs().max() < 0.05 * expected.abs().max()
+    # the variance of a batch divides by n, the running one by n - 1; n is 4·16·16 pixels in the smallest map
+    assert (found - expected).abs().max() < 0.01 * expected.abs().max()
 
 
 def test_what_is_frozen_or_not_predicted_with_keeps_its_statistics():
@@ -155,8 +155,6 @@ def test_the_command_is_repeatable_and_leaves_the_checkpoint(test_tool, tmp_path
     (['--reestimate-bn', '--cfg-options', 'train_dataloader=None'], 'but the config has no train_dataloader'),
     (['--reestimate-bn', '--cfg-options', 'train_dataloader.dataset.data_root=nowhere'],
      "train_dataloader.dataset.data_root is 'nowhere', which does not exist"),
-    (['--reestimate-bn', '--cfg-options', 'model.recognizer.backbone.norm_eval=True',
-      'model.recognizer.decode_head.norm_cfg=None'], 'Batch norm cannot be estimated again'),
 ])
 def test_a_mistake_of_the_command_is_told(test_tool, args, message):
     with pytest.raises(ConfigError, match=message):
