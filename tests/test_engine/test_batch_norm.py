@@ -3,7 +3,7 @@ import copy
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.engine import ReestimateBatchNormHook, reestimate_batch_norm
 from sr4ir_mm.registry import MODELS
@@ -13,6 +13,8 @@ from torch import nn
 
 from tests.conftest import cascade_cfg, seg_batch, segmentor
 from tests.processes import run_processes
+from tests.test_models.one_iteration import det_batch
+from tests.test_models.test_detector import detector, faster_rcnn
 
 LAYERS = nn.modules.batchnorm._BatchNorm
 
@@ -103,6 +105,18 @@ def test_what_is_frozen_or_not_predicted_with_keeps_its_statistics():
     assert moved == {'layer2', 'layer3', 'layer4', 'decode_head'}
 
 
+def test_a_detectors_frozen_norms_keep_their_statistics():
+    recognizer = faster_rcnn()
+    recognizer.backbone.norm_frozen = False  # as the first stages are frozen, these norms are too
+    model, data = detector(recognizer=recognizer, input_scale=(160, 96)), det_batch(((50, 64), (64, 41)))
+    before = copy.deepcopy(model.state_dict())
+    reestimate_batch_norm(model, [data])
+    moved = {int(name.split('.')[3]) for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved == set(range(7, 17))  # stages of the backbone; nothing else has batch norm
+    with pytest.raises(ConfigError, match='as those of Faster R-CNN here'):
+        reestimate_batch_norm(detector(), [data])
+
+
 def test_nothing_to_estimate_is_told():
     for model in (build(recognizer=segmentor('GN')),
                   build(recognizer=None, tdp=None, data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1))):
@@ -161,7 +175,7 @@ def test_a_mistake_of_the_command_is_told(test_tool, args, message):
         test_tool[0](*args)
 
 
-def test_a_row_of_a_study_tests_a_run_with_new_statistics(voc_cfg):
+def test_a_row_of_a_study_tests_a_run_with_new_statistics(voc_cfg, test_tool, tool, tmp_path):
     row = ConfigDict(phases=[], start=dict(restorer='sr4ir', recognizer='sr4ir'), reestimate_bn=True)
     loader = copy.deepcopy(voc_cfg.train_dataloader)
     cfg = apply_protocol(voc_cfg, row, dict(restorer='r.pth', recognizer='t.pth'))
@@ -169,3 +183,8 @@ def test_a_row_of_a_study_tests_a_run_with_new_statistics(voc_cfg):
     assert cfg.custom_hooks == [dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=loader)]
     with pytest.raises(ConfigError, match=r'`reestimate_bn` and `phases`; allowed: `phases=\[\]`'):
         apply_protocol(voc_cfg, ConfigDict(row, phases=voc_cfg.train_cfg.phases), {})
+    # and its test is the command's
+    test, path = test_tool
+    cfg = apply_protocol(Config(voc_cfg), row, dict.fromkeys(('restorer', 'recognizer'), str(path)))
+    cfg.dump(str(tmp_path / 'row.py'))
+    assert tool('test').main([str(tmp_path / 'row.py')]) == test('--reestimate-bn')

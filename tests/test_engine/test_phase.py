@@ -1,12 +1,12 @@
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from sr4ir_mm.engine import build_phases, only_training
 from sr4ir_mm.models import CascadeSegmentor
 from sr4ir_mm.utils import ConfigError
 from torch import nn
 
-from tests.conftest import SR4IR_PHASES
+from tests.conftest import ROOT, SR4IR_PHASES
 
 PARTS = ['restorer', 'recognizer']
 
@@ -97,3 +97,18 @@ def test_a_frozen_part_in_train_mode_draws_dropout_but_keeps_statistics_and_grad
 def test_a_phase_without_the_key_has_frozen_parts_in_eval_mode():
     assert [phase.train_mode for phase in build(*SR4IR_PHASES)] == [(), ()]
     assert build(SR4IR_PHASES[0], dict(SR4IR_PHASES[1], train_mode='restorer'))[1].train_mode == ('restorer', )
+
+
+def test_the_published_recipe_has_stochastic_depth_on_and_its_baselines_off():
+    """As in the reference: only SR4IR leaves its restorer in train mode while the recognizer learns."""
+    for name, expected in (('sr4ir/deeplabv3_swinir_x4_voc', [(), ('restorer', )]), ('sr4ir/faster-rcnn_swinir_x8_voc', [(), ('restorer', )]),
+                           ('sr4ir/resnet18_swinir_x4_cub', [(), ('restorer', )]), ('baselines/s2t_deeplabv3_swinir_x4_voc', [()])):
+        cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+        assert cfg.model.restorer.get('drop_path_rate', 0.1) == 0.1  # mmagic's default, as published
+        assert [phase.train_mode for phase in build(*cfg.train_cfg.phases)] == expected
+
+
+def test_the_measurement_of_train_mode_changes_nothing_else():
+    demo = Config.fromfile(ROOT / 'configs/demo/sr4ir_fpn_swinir_x4_demo.py').train_cfg.phases
+    row = Config.fromfile(ROOT / 'configs/_base_/study_train_mode.py').protocols['sr4ir-train-mode'].phases
+    assert row[1].pop('train_mode') == ['restorer'] and row == demo
