@@ -56,8 +56,8 @@ def reestimation_hooks(args: argparse.Namespace, cfg: Config) -> list:
         return []
     batches = args.reestimate_bn
     if batches != 'all' and not (batches.isdecimal() and int(batches) > 0):
-        raise ConfigError(f'--reestimate-bn is {batches!r}; allowed: a whole number of batches from 1, or nothing behind it, '
-                          'which means all of an epoch.')
+        raise ConfigError(f'--reestimate-bn is {batches!r}; allowed: a whole number of batches from 1, or nothing behind '
+                          'it, which means all of an epoch.')
     if cfg.get('train_dataloader') is None:
         raise ConfigError('--reestimate-bn needs training images, but the config has no train_dataloader.')
     check_config(cfg, args.cfg_options)  # while it has the training data

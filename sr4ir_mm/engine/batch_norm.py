@@ -89,8 +89,8 @@ class ReestimateBatchNormHook(Hook):
     def __init__(self, dataloader: dict, num_batches: Optional[int] = None, seed: int = 0,
                  out_file: Optional[str] = None) -> None:
         if num_batches is not None and (not isinstance(num_batches, int) or num_batches < 1):
-            raise ConfigError(f'ReestimateBatchNormHook.num_batches is {num_batches!r}; allowed: None, which means all of an '
-                              'epoch, or a whole number from 1.')
+            raise ConfigError(f'ReestimateBatchNormHook.num_batches is {num_batches!r}; allowed: None, which means all of '
+                              'an epoch, or a whole number from 1.')
         self.dataloader = dataloader
         self.num_batches = num_batches
         self.seed = seed

@@ -108,8 +108,8 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
     cfg = copy.deepcopy(cfg)
     if protocol.get('reestimate_bn'):
         if protocol.phases:
-            raise ConfigError("A protocol has `reestimate_bn` and `phases`; allowed: `phases=[]` and, in `start`, the protocol "
-                              'whose trained parts are tested with new statistics.')
+            raise ConfigError('A protocol has `reestimate_bn` and `phases`; allowed: `phases=[]` and, in `start`, the '
+                              'protocol whose trained parts are tested with new statistics.')
         cfg.custom_hooks = [*cfg.get('custom_hooks', []), ConfigDict(
             type='sr4ir_mm.ReestimateBatchNormHook', dataloader=cfg.train_dataloader)]
     if protocol.phases:

@@ -14,6 +14,11 @@ OBJECTS = [('dog', 0, (1, 1, 40, 30)), ('cat', 1, (11, '5.5', '20.7', 10)), ('ca
 # left and top count from 0, right and bottom are where the last pixel ends, fractions are cut off
 BOXES = [[0, 0, 40, 30], [10, 4, 20, 10], [1, 2, 12, 23]]
 DOG, CAT = 11, 7  # in VOC's list of classes
+EXPECTED = [(box, label, 0) for box, label in zip(BOXES, [DOG, CAT, CAT])]
+
+
+def summary(instances):
+    return [(one['bbox'], one['bbox_label'], one['ignore_flag']) for one in instances]
 
 
 @pytest.fixture
@@ -46,7 +51,7 @@ def recipe(voc, split, **changes):
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_the_recipe_keeps_every_object_and_its_whole_box(voc, split):
     found = recipe(voc, split)[1].get_data_info(0)['instances']
-    assert [(one['bbox'], one['bbox_label'], one['ignore_flag']) for one in found] == list(zip(BOXES, [DOG, CAT, CAT], [0] * 3))
+    assert summary(found) == EXPECTED
     # what it differs from
     mmdet = recipe(voc, split, type='mmdet.VOCDataset')[1].get_data_info(0)['instances']
     assert [one['ignore_flag'] for one in mmdet] == [0, 1, 0] and mmdet[0]['bbox'] == [0, 0, 39, 29]
@@ -69,7 +74,8 @@ def test_missing_a_difficult_object_costs_precision(voc):
         evaluator.dataset_meta = dataset.metainfo
         sample = dataset[0]['data_samples']
         found = dict(
-            bboxes=torch.tensor(BOXES)[kept].float(), labels=torch.tensor([DOG, CAT, CAT])[kept], scores=torch.ones(len(kept)))
+            bboxes=torch.tensor(BOXES)[kept].float(), labels=torch.tensor([DOG, CAT, CAT])[kept],
+            scores=torch.ones(len(kept)))
         sample.pred_instances = type(sample.gt_instances)(**found)
         evaluator.process([sample])
         return evaluator.evaluate(1)['coco/bbox_mAP']
@@ -86,7 +92,7 @@ def test_the_converted_file_has_the_same_boxes(voc, tool):
             type='CocoDataset', metainfo=dict(classes=recipe(voc, 'val')[1].metainfo['classes']), data_root=str(voc),
             ann_file='annotations/val.json', data_prefix=dict(img='JPEGImages/'), pipeline=[], test_mode=True))
     found = dataset.get_data_info(0)['instances']
-    assert [(one['bbox'], one['bbox_label'], one['ignore_flag']) for one in found] == list(zip(BOXES, [DOG, CAT, CAT], [0] * 3))
+    assert summary(found) == EXPECTED
 
 
 def test_boxes_below_the_smallest_size_are_ignored_as_in_mmdet(voc):
@@ -105,7 +111,8 @@ def test_what_is_ignored_would_be_background_to_the_recipe(stage):
 
     def assigned(**changes):
         return TASK_UTILS.build(dict(cfg.assigner, **changes)).assign(
-            InstanceData(priors=torch.cat([box, other])), InstanceData(bboxes=other, labels=torch.zeros(1, dtype=torch.long)),
+            InstanceData(priors=torch.cat([box, other])),
+            InstanceData(bboxes=other, labels=torch.zeros(1, dtype=torch.long)),
             InstanceData(bboxes=box)).gt_inds.tolist()
 
     assert assigned() == [0, 1]  # 0: background

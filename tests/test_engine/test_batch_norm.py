@@ -143,11 +143,11 @@ def test_processes_take_the_mean_of_their_statistics():
 
 
 @pytest.fixture
-def test_tool(tool, config_file, voc_cfg, tmp_path):
+def test_tool(tool, config_file, tmp_path):
     model = build()
     path = tmp_path / 'model.pth'
     torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=tuple('abcd')))), path)
-    return lambda *args, checkpoint=path: tool('test').main([config_file, *([str(checkpoint)] if checkpoint else []), *args]), path
+    return lambda *args, checkpoint=path: tool('test').main([config_file, str(checkpoint), *args]), path
 
 
 def test_the_command_is_repeatable_and_leaves_the_checkpoint(test_tool, tmp_path):

@@ -142,7 +142,8 @@ def test_plain_batch_norm_sees_its_own_part():
 
 
 def train_with_stochastic_depth():
-    model, wrapper = build(SR4IR[:1] + [dict(SR4IR[1], train_mode=['restorer'])], restorer=dict(SWINIR, drop_path_rate=0.5))
+    phases = [SR4IR[0], dict(SR4IR[1], train_mode=['restorer'])]
+    model, wrapper = build(phases, restorer=dict(SWINIR, drop_path_rate=0.5))
     torch.manual_seed(torch.distributed.get_rank())  # each process draws for its own images
     model = CascadeDistributedDataParallel(model)
     draws = []
