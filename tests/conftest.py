@@ -57,6 +57,10 @@ def edsr(scale=4, **kwargs):
         type='mmagic.EDSRNet', in_channels=3, out_channels=3, mid_channels=8, num_blocks=1, upscale_factor=scale, **kwargs)
 
 
+SWINIR = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=4, depths=[2, 2], embed_dim=8,
+              num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffledirect', resi_connection='1conv')
+
+
 def segmentor(norm='BN', **backbone):
     """A ResNet-18 with one channel in eight and an FCN head, as it would stand in a config of mmseg."""
     norm_cfg = dict(type=norm) if norm == 'BN' else dict(type='GN', num_groups=2)

@@ -11,6 +11,7 @@
 #   schedule  'baseline': the config's `baseline_param_scheduler` instead of its `param_scheduler`, where it has both
 #   cfg_options  other settings of the config, written as for --cfg-options; a transform of a pipeline is named by its
 #             type, as in 'train_dataloader.dataset.pipeline.CQMix.prob'
+#   reestimate_bn  True: the recognizer's batch norm gets the statistics of restored training images; without phases only
 # No `phases`: those of the config itself. Empty `phases`: nothing learns, the parts are tested as they start, and those
 # that `start` does not name come from the config's own init_cfg.
 protocols = {
@@ -40,6 +41,9 @@ protocols = {
         schedule='baseline',
         phases=[dict(name='joint', update=['restorer', 'recognizer'], losses=dict(pixel=1.0, task_sr=1.0))]),
     'sr4ir': dict(title='SR4IR'),
+    # in training the statistics mix restored, clean and mixed images; a test shows restored ones
+    'sr4ir-bn': dict(
+        title='SR4IR, BN of SR', phases=[], start=dict(restorer='sr4ir', recognizer='sr4ir'), reestimate_bn=True),
     # Denoising meets high-level vision: in front of a frozen recognizer that comes with the config
     'clean': dict(title='clean', phases=[], restorer=None),
     'noisy': dict(title='noisy', phases=[], restorer=dict(type='torch.nn.Identity')),

@@ -475,7 +475,7 @@ class Cascade(BaseModel):
     def _run_phase(self, phase: Phase, batch: Batch, optim_wrapper, reduce_gradients) -> Dict[str, Tensor]:
         logs = {}
         batch.start_phase('restorer' in phase.update)
-        with only_training(self.parts, phase.update):
+        with only_training(self.parts, phase.update, phase.train_mode):
             for loss in phase.losses:
                 with optim_wrapper.autocast():
                     value = loss.weight * getattr(self, f'loss_{loss.term}')(batch)

@@ -101,13 +101,20 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
         checkpoints: For each part in the row's ``start``, the checkpoint that it starts from.
 
     Raises:
-        ConfigError: Nothing is left to evaluate, or ``cfg_options`` names what the config does not have.
+        ConfigError: Nothing is left to evaluate, ``cfg_options`` names what the config does not have, or batch norm shall
+            be estimated again in a protocol that trains.
     """
     from sr4ir_mm.models.cascade import Cascade  # brings torch, which this package's import shall not
 
     cfg = copy.deepcopy(cfg)
     for key, value in protocol.get('cfg_options', {}).items():
         _set_option(cfg, key, value, f"cfg_options of the protocol '{protocol.title}'")
+    if protocol.get('reestimate_bn'):
+        if protocol.phases:
+            raise ConfigError('A protocol has `reestimate_bn` and `phases`; allowed: `phases=[]` and, in `start`, the '
+                              'protocol whose trained parts are tested with new statistics.')
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), ConfigDict(
+            type='sr4ir_mm.ReestimateBatchNormHook', dataloader=cfg.train_dataloader)]
     if protocol.phases:
         _train(cfg, protocol.phases, Cascade.terms)
         if check_choice(protocol.get('schedule'), (None, 'baseline'), f"schedule of the protocol '{protocol.title}'"):

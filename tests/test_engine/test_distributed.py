@@ -9,7 +9,7 @@ from mmengine.optim import build_optim_wrapper
 from sr4ir_mm.engine import CascadeDistributedDataParallel, build_phases
 from sr4ir_mm.registry import MODELS
 
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch, segmentor
+from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
 from tests.processes import run_processes
 
 SR4IR = [dict(SR4IR_PHASES[0], losses=dict(pixel=1.0, tdp=1.0)), SR4IR_PHASES[1]]
@@ -18,9 +18,9 @@ T2S = [dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=1.
 GLOBAL_BATCH, ITERATIONS = 4, 3
 
 
-def build(phases, accumulate=1, norm='GN', **optimizer):
+def build(phases, accumulate=1, norm='GN', restorer=None, **optimizer):
     torch.manual_seed(1)
-    model = MODELS.build(cascade_cfg(recognizer=segmentor(norm)))
+    model = MODELS.build(cascade_cfg(recognizer=segmentor(norm), restorer=restorer or edsr()))
     model.init_weights()
     model.phases = [phase.at(0) for phase in build_phases(phases, model.terms, list(model.trainable_parts))]
     cfg = copy.deepcopy(OPTIM_WRAPPER)
@@ -139,6 +139,24 @@ def test_plain_batch_norm_sees_its_own_part(float64):
             assert torch.allclose(state[name], value, rtol=1e-9, atol=1e-9), name
     running = 'recognizer.backbone.layer1.0.bn1.running_mean'
     assert not torch.equal(results[0][0][running], results[1][0][running])
+
+
+def train_with_stochastic_depth():
+    phases = [SR4IR[0], dict(SR4IR[1], train_mode=['restorer'])]
+    model, wrapper = build(phases, restorer=dict(SWINIR, drop_path_rate=0.5))
+    torch.manual_seed(torch.distributed.get_rank())  # each process draws for its own images
+    model = CascadeDistributedDataParallel(model)
+    draws = []
+    model.module.restorer.layers[1].register_forward_hook(lambda *args: draws.append(args[0].training))
+    for batch in global_batches():
+        model.train_step(share(batch, torch.distributed.get_rank(), 2), wrapper)
+    return model.module.state_dict(), draws
+
+
+def test_processes_stay_one_model_when_each_draws_its_own_stochastic_depth():
+    (first, draws), (second, _) = run_processes(2, train_with_stochastic_depth)
+    assert draws == [True] * 2 * ITERATIONS  # in both phases
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
 
 
 def reduce_some():

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.utils import ConfigError
 
+from tests.conftest import SWINIR
 from tests.test_engine.test_loops import history, run
 
 
@@ -71,6 +72,13 @@ def everything(cfg):
     cfg.val_dataloader.update(num_workers=1, persistent_workers=True)
 
 
+def stochastic_depth(cfg):
+    """What the published recipe draws in both phases."""
+    by_epoch(cfg)
+    cfg.model.restorer = dict(SWINIR, drop_path_rate=0.5)
+    cfg.train_cfg.phases[1].train_mode = ['restorer']
+
+
 def tensors(checkpoint):
     """Whatever a checkpoint restores, flat."""
     flat = {}
@@ -98,6 +106,7 @@ def tensors(checkpoint):
     (by_iteration, (4, 5)),
     (finite_by_iteration, (5, )),
     (everything, (4, 7)),
+    (stochastic_depth, (3, 6)),
 ])
 def test_stopped_and_resumed_is_not_stopped(voc_cfg, kind, stops):
     voc_cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='Jitter'))
@@ -117,7 +126,7 @@ def test_stopped_and_resumed_is_not_stopped(voc_cfg, kind, stops):
     resumed = run(copy.deepcopy(voc_cfg), resume=True)
 
     assert resumed.iter == whole.iter == 8
-    last = 'epoch_4.pth' if kind is by_epoch else 'iter_8.pth'
+    last = 'epoch_4.pth' if kind in (by_epoch, stochastic_depth) else 'iter_8.pth'
     ours, theirs = (tensors(load_checkpoint(f'{cfg}/{last}')) for cfg in (voc_cfg.work_dir, whole_cfg.work_dir))
     assert ours.keys() == theirs.keys() and len(ours) > 100
     different = [name for name in ours if not torch.equal(ours[name], theirs[name])]

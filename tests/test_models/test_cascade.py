@@ -11,7 +11,7 @@ from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 from torch import nn
 
-from tests.conftest import NUM_CLASSES, OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, edsr, seg_batch, segmentor
+from tests.conftest import NUM_CLASSES, OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
 
 RESTORE, RECOGNIZE = SR4IR_PHASES
 
@@ -316,3 +316,25 @@ def test_what_is_missing_is_told(drop, message):
         model.phases = None
     with pytest.raises(ConfigError, match=message):
         model.train_step(batch, optim)
+
+
+@pytest.mark.parametrize('train_mode', [(), ('restorer', )])
+def test_stochastic_depth_of_a_frozen_restorer_is_on_where_the_phase_says_so(train_mode):
+    """What the recognizer learns from, against the restorer called by hand with the same random numbers."""
+    phase = dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0), train_mode=train_mode)
+    model, optim = build([phase], restorer=dict(SWINIR, drop_path_rate=0.9), recognizer=segmentor('GN'), tdp=None)
+    weights = copy.deepcopy(model.restorer.state_dict())
+    seen = []
+    model.restorer.register_forward_hook(lambda module, args, output: seen.append((args[0], output)))
+    torch.manual_seed(5)
+    model.train_step(seg_batch(), optim)
+    (lr, sr), = seen
+    assert not sr.requires_grad
+    assert all(torch.equal(value, weights[name]) for name, value in model.restorer.state_dict().items())
+    by_hand = {}
+    with torch.no_grad():
+        for mode in (True, False):
+            torch.manual_seed(5)
+            by_hand[mode] = model.restorer.train(mode)(lr)
+    assert not torch.allclose(by_hand[True], by_hand[False], atol=1e-4)
+    assert torch.equal(sr, by_hand[bool(train_mode)])

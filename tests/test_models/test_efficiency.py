@@ -7,10 +7,8 @@ from sr4ir_mm.models.efficiency import fold_batch_norm, gains_channels_last, qui
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, edsr, seg_batch, segmentor
+from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
 
-SWINIR = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=4, depths=[2, 2], embed_dim=8,
-              num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffledirect', resi_connection='1conv')
 NAFNET = dict(type='mmagic.NAFNet', mid_channels=4, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1], middle_blk_num=2)
 
 
