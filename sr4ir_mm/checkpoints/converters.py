@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, Tuple
 
 from torch import Tensor
 
-from sr4ir_mm.utils import CheckpointError
+from sr4ir_mm.utils import CheckpointError, some
 
 Weights = Dict[str, Tensor]
 Rules = List[Tuple[str, str]]
@@ -37,7 +37,7 @@ def _rename(weights: Weights, rules: Rules, what: str, ignored: str = '$.') -> W
     if unknown or not renamed:
         raise CheckpointError(
             f'The checkpoint is not in the layout of {what}: {len(unknown)} of its {len(weights)} weights '
-            f'are unknown there, for example {", ".join(unknown[:3])}.')
+            f'are unknown there, for example {some(unknown)}.')
     return renamed
 
 

@@ -1,7 +1,7 @@
 """Weights of other codebases in OpenMMLab's layout: ``python tools/model_converters/convert.py LAYOUT FILES OUT``."""
 import argparse
 
-from sr4ir_mm.checkpoints import load_checkpoint, save_checkpoint, use_safe_loader, weights_of
+from sr4ir_mm.checkpoints import load_checkpoint, save_checkpoint, trust_checkpoints, weights_of
 from sr4ir_mm.checkpoints.converters import CONVERTERS, for_mmagic
 from sr4ir_mm.utils import ConfigError, run_tool
 
@@ -27,7 +27,6 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    use_safe_loader(trust=args.trust_checkpoint)
     convert, count, of_mmagic = CONVERTERS[args.layout]
     if len(args.files) != count:
         raise ConfigError(
@@ -35,7 +34,9 @@ def main(argv=None) -> None:
     options = dict(rescale_biases=True) if args.rescale_biases else {}
     if options and args.layout not in ('edsr', 'sr4ir'):
         raise ConfigError(f'--rescale-biases is of EDSR; {args.layout} keeps its biases.')
-    weights = convert(*(weights_of(load_checkpoint(file), file) for file in args.files), **options)
+    with trust_checkpoints(args.trust_checkpoint):
+        checkpoints = [load_checkpoint(file) for file in args.files]
+    weights = convert(*map(weights_of, checkpoints, args.files), **options)
     save_checkpoint(dict(meta={}, state_dict=for_mmagic(weights) if of_mmagic else weights), args.out)
     print(f'{args.out}: {len(weights)} tensors')
 
