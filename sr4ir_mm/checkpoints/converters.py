@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from torch import Tensor
 
-from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.utils import CheckpointError, ConfigError, quote, some
 
 from .loader import load_checkpoint
 from .parts import weights_of
@@ -81,7 +81,7 @@ def _rename(weights: Weights, rules: Rules, key: str, ignored: str = '$.') -> We
         advice = '' if found in (None, key) else f' They are those of {LAYOUTS[found].title}; convert them with `{found}`.'
         raise CheckpointError(
             f'The weights are not in the layout of {LAYOUTS[key].title}: {len(unknown)} of {len(weights)} '
-            f'are unknown there, for example {", ".join(unknown[:3])}.{advice}')
+            f'are unknown there, for example {some(unknown)}.{advice}')
     return renamed
 
 
@@ -291,6 +291,7 @@ def _network_of(key: str, networks: Dict[str, Weights]) -> Weights:
     found = {name: layout_of(weights) for name, weights in networks.items()}
     fitting = [name for name in networks if len(networks) == 1 or found[name] == key]
     if not fitting:
-        each = ', '.join(f'{name} ({LAYOUTS[found[name]].title}, `{found[name]}`)' if found[name] else name for name in found)
+        each = ', '.join(f'{quote(name)} ({LAYOUTS[found[name]].title}, `{found[name]}`)' if found[name] else quote(name)
+                         for name in found)
         raise CheckpointError(f'The file holds none in the layout of {LAYOUTS[key].title}; its networks are: {each}.')
     return networks[fitting[0]]
