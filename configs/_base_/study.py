@@ -38,6 +38,7 @@ protocols = {
     'l2t': dict(start=dict(recognizer='start-t')),
     'sr': dict(start=dict(restorer='start-s')),
     's2t': dict(start=dict(recognizer='start-t')),
+    's2t-diet': dict(start=dict(recognizer='start-t')),
     't2s': dict(start=dict(restorer='start-s')),
     's+t': dict(start=both),
     'sr4ir': dict(start=both, without=pcl),
