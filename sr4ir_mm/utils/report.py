@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .errors import check_choice
+from .image_metrics import axis_label, is_image_metric
 
 #: the figure of a task that papers report, where a metric computes several
 MAIN_METRICS = ('mIoU', 'coco/bbox_mAP', 'pascal_voc/mAP', 'accuracy/top1')
-RESTORATION_METRICS = ('PSNR', 'SSIM', 'LPIPS')
 DIFFERENCE = 'difference'
 
 
@@ -23,7 +23,7 @@ def main_metric(results: Sequence[dict], wanted: Optional[str] = None) -> Option
     names = list(dict.fromkeys(name for result in results for name in result['metrics']))
     if wanted is not None:
         return check_choice(wanted, names, '--metric')
-    task = [name for name in names if name.split('/')[-1] not in RESTORATION_METRICS]
+    task = [name for name in names if not is_image_metric(name)]
     return next((name for name in MAIN_METRICS if name in task), task[0] if task else None)
 
 
@@ -72,7 +72,7 @@ def _columns(results: Sequence[dict], metric: Optional[str]) -> Dict[str, callab
     """What each column is called and where its value is in a result."""
     names = list(dict.fromkeys(name for result in results for name in result['metrics']))
     shown = [metric] if metric else []
-    shown += [name for name in names if name.split('/')[-1] in RESTORATION_METRICS and name != metric]
+    shown += [name for name in names if is_image_metric(name) and name != metric]
     # a test alone has no costs
     kinds = sorted({result['memory_kind'] for result in results if 'memory_kind' in result})
     memory = f'peak memory ({"/".join(kinds)}, MiB)'
@@ -185,13 +185,13 @@ def plot(rows: Sequence[dict],
          heading: str,
          path: Path,
          baseline: Optional[str] = None) -> None:
-    """The task metric and the restoration metrics of each protocol, with the deviation over the seeds.
+    """The task metric and the image metrics of each protocol, with the deviation over the seeds.
 
     With a baseline the differences to it too, with their standard error.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    names = [key for key in rows[0] if key in (metric, DIFFERENCE) or key.split('/')[-1] in RESTORATION_METRICS]
+    names = [key for key in rows[0] if key in (metric, DIFFERENCE) or is_image_metric(key)]
     digits = _digits(rows)
     figure = Figure(figsize=(1.5 + 3.2 * len(names), 1.2 + 0.32 * len(rows)), layout='constrained')
     FigureCanvasAgg(figure)
@@ -209,7 +209,7 @@ def plot(rows: Sequence[dict],
             axes.annotate(text, (mean, place), (0, 5), textcoords='offset points', ha='center', fontsize=7)
         if name == DIFFERENCE:
             axes.axvline(0, color='black', linewidth=0.8)
-        axes.set_xlabel({'PSNR': 'PSNR (dB)', DIFFERENCE: f'{metric} − {titles.get(baseline)}'}.get(name, name))
+        axes.set_xlabel(f'{metric} − {titles.get(baseline)}' if name == DIFFERENCE else axis_label(name))
         axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.4, -0.8)
         axes.margins(x=0.15)
