@@ -119,3 +119,22 @@ def test_detection_with_an_annotation_file(tmp_path):
 def test_what_is_no_metric_of_images_is_left_out():
     from mmpretrain.evaluation import SingleLabelMetric
     assert per_image([SingleLabelMetric()], [], 0) == {}
+
+
+def test_a_run_stores_its_predictions(voc_cfg, tmp_path):
+    """After a validation and after a test; the figures are those of the record."""
+    import json
+
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+    record = tmp_path / 'run/record.json'
+    cfg = Config(dict(voc_cfg, custom_hooks=[dict(type='sr4ir_mm.RunRecordHook', out_file=str(record))]))
+    runner = Runner.from_cfg(cfg)
+    for step in (runner.train, runner.test):
+        step()
+        predictions = Predictions(record.with_name('predictions.npz'))
+        metrics = json.loads(record.read_text())['metrics']
+        assert predictions.images == ['JPEGImages/000004.jpg', 'JPEGImages/000005.jpg']
+        assert predictions.figure('mIoU') == pytest.approx([metrics['mIoU']], abs=0.006)
+        assert predictions.figure('PSNR') == pytest.approx([metrics['PSNR']])
+        record.with_name('predictions.npz').unlink()

@@ -191,6 +191,8 @@ def test_mistakes_are_told_before_anything_runs(run, calls, tmp_path):
         run(extra=['train_dataloader.dataset.data_root=nowhere'])
     with pytest.raises(ConfigError, match='val_evaluator has no metric of restored images'):
         run('--protocols', 'l2t', 'sr', extra=['val_evaluator.1.type=IoUMetric'])
+    with pytest.raises(ConfigError, match='--bootstrap is -1; allowed: 0, or a whole number from 2'):
+        run('--bootstrap', '-1')
     assert calls == [] and not (tmp_path / 'out').exists()
 
 

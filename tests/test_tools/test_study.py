@@ -48,6 +48,15 @@ def test_what_a_variant_leaves_out(protocols):
     assert losses(protocols['sr4ir-pcl']) == dict(sr4ir, embed={'embedding'}, restore=sr4ir['restore'] | {'contrastive'})
 
 
+def test_the_control_of_the_diet(cfg, protocols):
+    """Its recognizer learns what SR4IR's does, in front of it stands S→T's restorer."""
+    row, sr4ir = protocols['s2t-diet'], protocols['sr4ir']
+    assert [phase for phase in sr4ir.phases if phase['update'] == 'recognizer'] == row.phases
+    assert row.start == protocols['s2t'].start
+    made = apply_protocol(cfg, row, dict.fromkeys(row.start, 'some.pth'))
+    assert made.optim_wrapper.restorer is None and made.model.restorer.init_cfg.prefix == 'restorer'
+
+
 def test_a_variant_can_weigh_a_loss_otherwise(tmp_path, cfg):
     path = tmp_path / 'protocols.py'
     path.write_text("protocols = dict(x=dict(title='x', weights=dict(tdp=0.3, task_hr=2.0)))")
