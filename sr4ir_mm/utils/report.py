@@ -183,7 +183,7 @@ def plot(rows: Sequence[dict],
             axes.annotate(text, (mean, place), (0, 5), textcoords='offset points', ha='center', fontsize=7)
         if name == DIFFERENCE:
             axes.axvline(0, color='black', linewidth=0.8)
-        axes.set_xlabel(f'{metric} − {titles.get(baseline)}' if name == DIFFERENCE else axis_label(name))
+        axes.set_xlabel(f'{metric} − {titles.get(baseline)} [95 %]' if name == DIFFERENCE else axis_label(name))
         axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.4, -0.8)
         axes.margins(x=0.15)
