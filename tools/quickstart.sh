@@ -58,29 +58,5 @@ for seed in "${seeds[@]}"; do
   done
 done
 
-"$PYTHON" - "$out" "${seeds[@]}" <<'EOF'
-import json, pathlib, platform, statistics, sys
-
-import torch
-
-out, seeds = pathlib.Path(sys.argv[1]), sys.argv[2:]
-setting = dict(torch=torch.__version__, threads=torch.get_num_threads(), cpu=torch.backends.cpu.get_cpu_capability(),
-               python=platform.python_version())
-lines = []
-
-
-def cell(values, digits, unit=''):
-    each = f'{statistics.mean(values):.{digits}f}{unit}'
-    return each if len(values) == 1 else f'{each} ({min(values):.{digits}f} to {max(values):.{digits}f})'
-
-
-print('\n| method | mIoU | PSNR |\n|---|---|---|')
-for title, name in (('bilinear (L→T)', 'l2t_fpn_x4_demo'), ('SR4IR', 'sr4ir_fpn_edsr_x4_demo')):
-    folders = [out / (name if seed == '0' else f'{name}_seed_{seed}') for seed in seeds]
-    found = [json.loads((folder / 'test.json').read_text())['metrics'] for folder in folders]
-    lines += [dict(config=f'configs/demo/{name}.py', seed=int(seed), metrics=metrics, **setting)
-              for seed, metrics in zip(seeds, found)]
-    print(f"| {title} | {cell([each['mIoU'] for each in found], 1)} | {cell([each['PSNR'] for each in found], 2, ' dB')} |")
-(out / 'results.jsonl').write_text(''.join(json.dumps(line) + '\n' for line in lines))
-print(f"\nPictures: {folders[0] / 'pictures/overview.png'}\nRaw results: {out / 'results.jsonl'}")
-EOF
+"$PYTHON" tools/quickstart_table.py "$out" "${seeds[@]}"
+echo "Pictures: $(folder sr4ir_fpn_edsr_x4_demo "${seeds[0]}")/pictures/overview.png"
