@@ -312,8 +312,10 @@ def report_results(args: argparse.Namespace) -> None:
     settings = defaultdict(list)
     for result in results:
         setting = Setting(Path(result['config']).stem, result.get('sigma'))
-        # as in the work dir of the runs
-        result['folder'] = str(work_dir / setting.folder / result['protocol'] / f'seed_{result["seed"]}')
+        # as in the work dir of the runs, which has a folder for each task only where there are several
+        run = Path(result['protocol'], f'seed_{result["seed"]}')
+        folders = [work_dir / place.folder / run for place in (setting, setting._replace(task=''))]
+        result['folder'] = str(next((folder for folder in folders if folder.exists()), folders[0]))
         settings[setting].append(result)
     for setting, chosen in settings.items():
         names = [result['protocol'] for result in chosen]

@@ -36,6 +36,10 @@ class Differences:
         """Return the figure of a run; NaN where it has none."""
         return float(self._runs.get((protocol, seed), {}).get(self._where, {}).get(self._metric, math.nan))
 
+    def values(self) -> List[float]:
+        """Return the figure of each run."""
+        return [self.value(*key) for key in self._runs]
+
     def by_seed(self, first: str, second: str) -> Dict[int, float]:
         """Return by how much the second protocol is above the first, for each seed that both have."""
         found = {seed: self.value(second, seed) - self.value(first, seed)
@@ -58,7 +62,8 @@ class Differences:
         if not self._replicates or 'folder' not in run or not path.exists():
             return None
         images, whole, values = _figures(path, self._metric, self._replicates, path.stat().st_mtime_ns)
-        if values is not None and abs(whole - self.value(protocol, seed)) > 0.01:  # metrics round
+        rounding = 0.001 if self._metric.startswith('coco/') else 0.01
+        if values is not None and abs(whole - self.value(protocol, seed)) > rounding:
             raise ConfigError(f'{path} gives {self._metric} {whole:.4g}, the result of its run '
                               f'{self.value(protocol, seed):.4g}; delete the file or test the run again.')
         return None if values is None else (images, values)
@@ -108,7 +113,7 @@ def difference_table(results: Dict[str, Sequence[dict]],
     pairs = [tuple(pair) for pair in pairs if any(table.by_seed(*pair) for table in tables.values())]
     cells = {(task, pair): tables[task].interval(*pair) for pair, task in product(pairs, tables)}
     corrected = dict(zip(cells, holm([interval.p for interval in cells.values()])))
-    digits = {task: places(table.value(*run) for run in table._runs) for task, table in tables.items()}
+    digits = {task: places(table.values()) for task, table in tables.items()}
     counts = {key: len(tables[key[0]].by_seed(*key[1])) for key in cells}
     most = {task: max((counts[task, pair] for pair in pairs), default=0) for task in tables}
 
