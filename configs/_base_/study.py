@@ -22,7 +22,7 @@ differences = dict(
         title='Differences on test images [95 %]',
         metrics='metrics',
         pairs=[
-            ('l2t', 's2t'), ('s2t', 'sr4ir'), ('s2t', 's2t-diet'), ('s2t-diet', 'sr4ir-no-tdp'),
+            ('l2t', 's2t'), ('s2t', 'sr4ir'), ('s2t', 's2t-diet'), ('s2t-diet', 'sr4ir-no-tdp'), ('s2t-diet', 'sr4ir-tdp-1'),
             ('sr4ir', 'h2t'), ('s+t', 'sr4ir'), ('sr4ir-no-tdp', 'sr4ir'),
             ('sr4ir-no-cqmix', 'sr4ir'), ('sr4ir-no-alternation', 'sr4ir'), ('sr4ir', 'sr4ir-pcl'),
             ('s2t', 'sr4ir-tdp-0.3'), ('s2t', 'sr4ir-tdp-1'), ('s+t', 'sr4ir-tdp-1'), ('sr4ir-tdp-1', 'h2t'),
