@@ -5,9 +5,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence
 from mmengine.config import Config, ConfigDict
 
 from .errors import ConfigError, check_choice
-
-#: where the metrics come from that compare images, not predictions
-RESTORATION_SCOPES = ('sr4ir_mm.', 'mmagic.')
+from .image_metrics import IMAGE_METRICS, is_image_metric
 
 
 def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
@@ -198,10 +196,10 @@ def _drop_recognizer(cfg: Config) -> None:
         cfg.model.data_preprocessor = preprocessor
     cfg.model.update(recognizer=None, tdp=None)
     for key in ('val_evaluator', 'test_evaluator'):
-        metrics = [metric for metric in _as_list(cfg.get(key) or []) if metric.type.startswith(RESTORATION_SCOPES)]
+        metrics = [metric for metric in _as_list(cfg.get(key) or []) if is_image_metric(metric)]
         if not metrics:
-            raise ConfigError(f'{key} has no metric of restored images, so nothing can be said about a protocol without '
-                              "recognizer; add, for example, dict(type='sr4ir_mm.PSNR').")
+            raise ConfigError(f'{key} has no metric of restored images ({", ".join(IMAGE_METRICS)}), so nothing can be '
+                              "said about a protocol without recognizer; add, for example, dict(type='sr4ir_mm.PSNR').")
         cfg[key] = metrics
 
 

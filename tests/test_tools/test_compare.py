@@ -195,6 +195,8 @@ def test_mistakes_are_told_before_anything_runs(run, calls, tmp_path):
         run('--protocols', 'l2t', 'sr', extra=['val_evaluator.1.type=IoUMetric'])
     with pytest.raises(ConfigError, match='LPIPS lacks the weights of vgg16 .*no.pth'):
         run('--protocols', 'l2t', extra=['val_evaluator.1.type=sr4ir_mm.LPIPS', 'val_evaluator.1.backbone=no.pth'])
+    with pytest.raises(ConfigError, match='--bootstrap is -1; allowed: 0, or a whole number from 2'):
+        run('--bootstrap', '-1')
     assert calls == [] and not (tmp_path / 'out').exists()
 
 
