@@ -1,6 +1,6 @@
 from .checkpoint import AtomicBackend, CheckpointHook
 from .dataloader import ReproducibleDataLoader
-from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu
+from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu, is_first_process
 from .ema import EMAHook
 from .hooks import PanelHook, RuntimeInfoHook, WholeCheckpointHook
 from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
@@ -13,5 +13,6 @@ __all__ = [
     'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend', 'CascadeDistributedDataParallel',
     'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook',
     'LinearRampLR', 'Loss', 'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook', 'RuntimeInfoHook',
-    'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'only_training'
+    'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu',
+    'is_first_process', 'only_training'
 ]
