@@ -13,6 +13,5 @@ __all__ = [
     'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend', 'CascadeDistributedDataParallel',
     'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook',
     'LinearRampLR', 'Loss', 'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook', 'RuntimeInfoHook',
-    'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu',
-    'is_first_process', 'only_training'
+    'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'is_first_process', 'only_training'
 ]

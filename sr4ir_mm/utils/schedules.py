@@ -1,6 +1,6 @@
 """Learning-rate schedules in a config, and the length of the training that they have to follow."""
 import copy
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
 from .errors import ConfigError, check_choice
 
@@ -54,7 +54,7 @@ def follow_length(cfg: dict, old: Dict[str, Any], overrides: Iterable[str]) -> L
         for name, value, rest in _ends(scheduler):
             path = f'{key}.{name}'
             given = any(f'{path}.'.startswith(f'{each}.') for each in overrides)
-            if given or value not in (before - rest, before) or isinstance(value, str):
+            if given or value not in ((before - rest, ) if name == 'periods' else (before - rest, before)):
                 continue
             follows = after - (rest if value == before - rest else 0)
             if follows > 0:
