@@ -27,7 +27,7 @@ class SignalAt(Hook):
         if now == self.at and get_rank() == self.rank:
             os.kill(os.getpid(), self.number)
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if not self.validation:
             self._send(runner.iter + 1)
 
