@@ -50,8 +50,8 @@ def load_buffers(runner: Runner, saved: Dict[str, Tensor]) -> None:
 
 
 def _buffers(runner: Runner) -> Iterator[Tuple[str, Tensor]]:
-    modules = [('model', unwrap(runner.model)), *((f'ema{index}', hook.ema_model) for index, hook in enumerate(_averages(runner)))]
-    for prefix, module in modules:
+    averages = {f'ema{index}': hook.ema_model for index, hook in enumerate(_averages(runner))}
+    for prefix, module in dict(model=unwrap(runner.model), **averages).items():
         parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
         yield from ((f'{prefix}.{name}', value) for name, value in module.state_dict().items() if name not in parameters)
 
@@ -115,7 +115,9 @@ def check_fits(module: nn.Module, state: Dict[str, Tensor], path: str) -> None:
         CheckpointError: With names of both.
     """
     own = module.state_dict()
-    if not any(name in own and getattr(value, 'shape', None) == own[name].shape for name, value in state.items()):
+    # MMEngine removes the name of a wrapper
+    found = {str(name).removeprefix('module.'): value for name, value in state.items()}
+    if not any(name in own and getattr(value, 'shape', None) == own[name].shape for name, value in found.items()):
         raise CheckpointError(f'Nothing of the checkpoint {path} fits the model (load_from). It has for example '
                               f'{_first([_quote(name) for name in state])}; the model has {_first(list(map(repr, own)))}.')
 

@@ -107,4 +107,5 @@ def spare_workers(dataloader: DataLoader) -> None:
 
     Slurm signals all processes of a job. A worker that dies in an iteration would end the training before its checkpoint.
     """
-    dataloader.worker_init_fn = _WorkerInit(dataloader.worker_init_fn)
+    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
+        dataloader.worker_init_fn = _WorkerInit(dataloader.worker_init_fn)

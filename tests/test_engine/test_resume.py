@@ -294,7 +294,7 @@ def test_weights_of_which_nothing_fits_are_refused(voc_cfg, tmp_path):
     with pytest.raises(CheckpointError, match=r"Nothing of the checkpoint .*other.pth fits the model \(load_from\). It has "
                        "for example 'backbone.bias', .*; the model has 'restorer"):
         run(copy.deepcopy(voc_cfg), load_from=path)
-    torch.save(dict(state_dict={'restorer.conv_first.bias': torch.zeros(8)}), path)
+    torch.save(dict(state_dict={'module.restorer.conv_first.bias': torch.zeros(8)}), path)
     run(voc_cfg, load_from=path)
 
 
