@@ -1,14 +1,16 @@
 """Train a model: ``python tools/train.py CONFIG``."""
 import argparse
 import os
+from contextlib import nullcontext
 
 import torch
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
-from sr4ir_mm.engine import init_dist_without_gpu
+from sr4ir_mm.engine import init_dist_without_gpu, is_first_process
 from sr4ir_mm.utils import check_config, check_file, latest_checkpoint, load_config, run_tool, skip_metrics
+from sr4ir_mm.utils.files import locked
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -69,7 +71,8 @@ def main(argv=None) -> None:
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
     use_safe_loader()
-    with trust_checkpoints(args.trust_checkpoint):
+    with locked(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext(), \
+            trust_checkpoints(args.trust_checkpoint):
         Runner.from_cfg(cfg).train()
 
 
