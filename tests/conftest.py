@@ -27,9 +27,38 @@ def one_seed():
     init_default_scope('mmseg')
 
 
+@pytest.fixture
+def float64():
+    """Double precision for all that a test builds.
+
+    Two ways to the same number then agree to many more digits than any bug leaves, whatever the CPU, the number of threads
+    and the order in which a library adds.
+    """
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def bfloat16():
+    """Let convolutions run in bfloat16 where oneDNN has none for the CPU: PyTorch's own are slow, but everywhere."""
+    with torch.autocast('cpu', torch.bfloat16), torch.no_grad():
+        try:
+            torch.nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))
+            supported = True
+        except RuntimeError:
+            supported = False
+    with torch.backends.mkldnn.flags(enabled=supported):
+        yield
+
+
 def edsr(scale=4, **kwargs):
     return dict(
         type='mmagic.EDSRNet', in_channels=3, out_channels=3, mid_channels=8, num_blocks=1, upscale_factor=scale, **kwargs)
+
+
+SWINIR = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=4, depths=[2, 2], embed_dim=8,
+              num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffledirect', resi_connection='1conv')
 
 
 def segmentor(norm='BN', **backbone):

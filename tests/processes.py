@@ -2,10 +2,12 @@
 import multiprocessing
 import os
 import signal
+import socket
 import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from datetime import timedelta
 
 import torch
@@ -47,11 +49,15 @@ class Forked:
             function(*args)
         except SystemExit as error:
             print(error, flush=True)
-            os._exit(1)
+            os._exit(error.code if isinstance(error.code, int) else 1)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def wait(self, seconds=TIMEOUT):
         """The exit code, None while it runs."""
@@ -59,7 +65,8 @@ class Forked:
         return self._process.exitcode
 
     def kill(self):
-        os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.join()
 
     def output(self):
@@ -70,6 +77,19 @@ class Forked:
 def forked(function, *args):
     """Start a function in a process of its own."""
     return Forked(function, args)
+
+
+def _launched(rank, size, port, function, args):
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    function(*args)
+
+
+def launched(size, function, *args):
+    """Start a function in several processes, each with the environment that torchrun would give it."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    return [forked(_launched, rank, size, port, function, args) for rank in range(size)]
 
 
 def run_processes(size, function, *args):

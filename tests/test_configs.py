@@ -28,6 +28,7 @@ SMALL = {
     'mmagic.RRDBNet': dict(num_blocks=1, mid_channels=8, growth_channels=4),
     'mmagic.SwinIRNet': dict(depths=[1], num_heads=[2], embed_dim=8),
     'sr4ir_mm.MultiScaleDenoiser': dict(width=4),
+    'sr4ir_mm.Spandrel': dict(n_resgroups=1, n_resblocks=1, n_feats=16),  # RCAN
 }
 
 
@@ -185,6 +186,25 @@ def test_config(path, tmp_path, quick_runner):
     for name, part in state_of(runner.model).items():
         moved = [key for key, value in part.items() if not torch.equal(value, before[name][key])]
         assert bool(moved) == (name in updated), f'{name} is updated: {name in updated}; what moved: {moved[:3]}'
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if path.parent.name in ('sr4ir', 'baselines')], ids=name_of)
+def test_evaluators_have_the_columns_of_the_published_tables(path):
+    """Task metric, PSNR and LPIPS of quantized images without a border of 8 pixels; SR has no task metric."""
+    cfg = Config.fromfile(path)
+    published = path.stem.removesuffix('-realworld').endswith(('_voc', '_cars', '_cub'))
+    image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)][:1 + published]
+    task = dict(mmseg='IoUMetric', mmdet='CocoMetric', mmpretrain='Accuracy')[cfg.default_scope]
+    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
+        found = [metric.type for metric in evaluator if metric not in image_metrics]
+        assert found == ([] if path.name.startswith('sr_') else [task])
+        assert [metric for metric in evaluator if metric in image_metrics] == image_metrics
+
+
+def test_div2k_is_evaluated_by_the_columns_of_its_table():
+    cfg = Config.fromfile(ROOT / 'configs/_base_/datasets/div2k.py')
+    expected = [dict(type=f'sr4ir_mm.{name}', border=4, convert_to='Y') for name in ('PSNR', 'SSIM')]
+    assert cfg.val_evaluator == cfg.test_evaluator == expected
 
 
 @pytest.mark.parametrize('path', RESTORERS, ids=lambda path: path.stem)

@@ -26,12 +26,25 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def drawer_of(cascade, dataset, visualizer):
+    """Return what draws the samples of a data set."""
+    from sr4ir_mm.datasets import annotations_follow_image
+    from sr4ir_mm.visualization import PanelDrawer
+    return PanelDrawer(
+        cascade, dataset.metainfo, visualizer, annotations_follow_image=annotations_follow_image(dataset))
+
+
 @torch.no_grad()
-def sample_row(drawer, batch, sample, grid) -> list:
-    """The pictures of one sample."""
-    from sr4ir_mm.models.batch import blend
+def pictures_of(drawer, packed: dict) -> tuple:
+    """Return the sample that a pipeline has packed, and its row of pictures."""
+    from mmengine.dataset import pseudo_collate
+
+    from sr4ir_mm.models.batch import Batch, blend
     from sr4ir_mm.models.restorers import Interpolation
     from sr4ir_mm.visualization import Tile
+    data = drawer.cascade.data_preprocessor(pseudo_collate([packed]), False)
+    batch = Batch(drawer.cascade, data_samples=data['data_samples'], **data['inputs'])
+    sample, grid = batch.data_samples[0], batch.cqmix_grid
     height, width = batch.sizes[0]
     hr = batch.hr[0, :, :height, :width]
     images = dict(HR=hr)
@@ -39,10 +52,10 @@ def sample_row(drawer, batch, sample, grid) -> list:
         images['LR'] = batch.lr[0]
         upsampled = Interpolation(drawer.cascade.scale)(batch.lr)[..., :height, :width]
         if grid is not None:
-            images['CQMix (bilinear)'] = blend(upsampled, hr[None], grid[None])[0]
+            images['CQMix (bilinear)'] = blend(upsampled, hr[None], grid[:1])[0]
     tiles = [Tile(drawer.enlarge(to_uint8(image), (height, width)), name, f'{image.shape[-1]}×{image.shape[-2]}')
              for name, image in images.items()]
-    return [*tiles, *drawer.ground_truth(hr, sample)]
+    return sample, [*tiles, *drawer.ground_truth(hr, sample)]
 
 
 def main(argv=None) -> None:
@@ -54,25 +67,18 @@ def main(argv=None) -> None:
         raise ConfigError(f'The config has no {args.split}_dataloader.')
     out_dir = make_writable(args.out_dir)
 
-    from mmengine.dataset import pseudo_collate
     from mmengine.runner import set_random_seed
 
-    from sr4ir_mm.models.batch import Batch
     from sr4ir_mm.registry import MODELS
-    from sr4ir_mm.visualization import PanelDrawer
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     set_random_seed(args.seed)
     dataset = DATASETS.build(loader.dataset)
     cascade = MODELS.build(cfg.model).eval()
-    drawer = PanelDrawer(cascade, dataset.metainfo, cfg.get('visualizer'))
+    drawer = drawer_of(cascade, dataset, cfg.get('visualizer'))
     rows, labels = [], set()
     step = max(1, len(dataset) // args.num)  # neighbors are often of one class
     for index in range(0, min(len(dataset), step * args.num), step):
-        data = cascade.data_preprocessor(pseudo_collate([dataset[index]]), False)
-        grid = data['inputs'].get('cqmix_grid')
-        batch = Batch(cascade, data_samples=data['data_samples'], **data['inputs'])
-        sample = batch.data_samples[0]
-        row = sample_row(drawer, batch, sample, None if grid is None else grid[0])
+        sample, row = pictures_of(drawer, dataset[index])
         name = Path(getattr(sample, 'img_path', f'{index}')).stem
         write_image(out_dir / f'{name}.png', drawer.compose([row], drawer.labels(sample)))
         rows.append(row)

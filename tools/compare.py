@@ -27,13 +27,16 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool
+from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool, skip_metrics
 from sr4ir_mm.utils.config_check import RUNNER_KEYS, check_file
+from sr4ir_mm.utils.differences import Differences, difference_table
 from sr4ir_mm.utils.errors import check_choice
+from sr4ir_mm.utils.evaluators import check_metric_weights
 from sr4ir_mm.utils.files import write_json
+from sr4ir_mm.utils.predictions import FILE_NAMES
 from sr4ir_mm.utils.process import import_once, start_script
 from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
-from sr4ir_mm.utils.report import differences, main_metric, markdown, plot, summarize, write_csv
+from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
@@ -59,13 +62,21 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
     parser.add_argument(
+        '--skip-metrics', nargs='+', default=[], metavar='NAME', help='metrics of the config to do without, such as LPIPS')
+    parser.add_argument(
         '--work-dir', metavar='DIR', help='folder of all runs; default: work_dirs/compare_<names of the configs>')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
         help='override settings of the config')
     parser.add_argument(
         '--results', metavar='FILE', help='only make tables and plots, of a results.jsonl and next to it; nothing is run')
+    parser.add_argument(
+        '--bootstrap', type=int, default=1000, metavar='N',
+        help='samples of images and seeds for the intervals, where the folders of the runs have the predictions; 0: paired '
+        't intervals over seeds; default: %(default)s')
     args = parser.parse_args(argv)
+    if args.bootstrap < 0 or args.bootstrap == 1:
+        raise ConfigError(f'--bootstrap is {args.bootstrap}; allowed: 0, or a whole number from 2.')
     check_file(args.study, '--study')
     study = Config.fromfile(args.study)
     # a table for each task, in a folder of its own, even where the command line picks one of a study's tasks
@@ -117,8 +128,7 @@ class Run:
     @property
     def result(self) -> dict:
         """What a finished run has written, else nothing."""
-        path = self.folder / 'result.json'
-        return json.loads(path.read_text()) if path.exists() else {}
+        return read_result(self.folder / 'result.json')
 
     @property
     def checkpoint(self) -> str:
@@ -160,6 +170,11 @@ class Run:
                 **({} if self.setting.sigma is None else dict(sigma=self.setting.sigma)),
                 commit=_commit(),
                 **{name: record[key] for name, key in kept.items() if key in record}))
+
+
+def read_result(path: Path) -> dict:
+    """Return what a finished run has written, and its folder, where its predictions are; else nothing."""
+    return dict(json.loads(path.read_text()), folder=str(path.parent)) if path.exists() else {}
 
 
 def _commit() -> str:
@@ -265,6 +280,9 @@ def train_and_test(run: Run, progress: Progress) -> None:
     if run.validates_apart and 'val_metrics' not in record:
         record['val_metrics'] = record.pop('metrics', {})
         write_json(run.record, record)
+        predictions = run.record.with_name(FILE_NAMES['metrics'])
+        if predictions.exists():
+            predictions.replace(run.record.with_name(FILE_NAMES['val_metrics']))
     if 'metrics' not in run.progress():
         execute(run, progress, 'test.py', str(run.config), run.checkpoint, *work_dir)
 
@@ -275,7 +293,8 @@ def report(results: List[dict], order: Iterable[str], args: argparse.Namespace, 
         return ''
     metric = main_metric(results, args.metric)
     baseline = args.baseline if any(result['protocol'] == args.baseline for result in results) else None
-    rows = summarize(results, [name for name in args.titles if name in order], metric, baseline)
+    interval = Differences(results, metric, replicates=args.bootstrap).interval
+    rows = summarize(results, [name for name in args.titles if name in order], metric, baseline, interval)
     table = markdown(rows, args.titles, baseline)
     work_dir.mkdir(parents=True, exist_ok=True)
     (work_dir / 'table.md').write_text(table)
@@ -290,12 +309,17 @@ def report_results(args: argparse.Namespace) -> None:
     """Tables and plots of all results in a file, next to it."""
     check_file(args.results, '--results')
     results = [json.loads(line) for line in Path(args.results).read_text().splitlines()]
+    work_dir = Path(args.results).parent
     for result in results:
         check_choice(result['protocol'], args.titles, f'{args.results}: protocol')
     settings = defaultdict(list)
     for result in results:
-        settings[Setting(Path(result['config']).stem, result.get('sigma'))].append(result)
-    work_dir = Path(args.results).parent
+        setting = Setting(Path(result['config']).stem, result.get('sigma'))
+        # as in the work dir of the runs, which has a folder for each task only where there are several
+        run = Path(result['protocol'], f'seed_{result["seed"]}')
+        folders = [work_dir / place.folder / run for place in (setting, setting._replace(task=''))]
+        result['folder'] = str(next((folder for folder in folders if folder.exists()), folders[0]))
+        settings[setting].append(result)
     for setting, chosen in settings.items():
         names = [result['protocol'] for result in chosen]
         heading = args.headings.get(setting.task, str(setting))
@@ -311,7 +335,7 @@ def report_differences(results: List[dict], args: argparse.Namespace, work_dir: 
                for task, title in args.headings.items()}
     by_task = {title: chosen for title, chosen in by_task.items() if chosen}
     for name, table in args.differences.items():
-        text = differences(by_task, table.pairs, args.titles, table.metrics)
+        text = difference_table(by_task, table.pairs, args.titles, table.metrics, args.bootstrap)
         (work_dir / f'{name}.md').write_text(text)
         print(f'{table.title}\n\n{text}', flush=True)
     return [f'{name}.md' for name in args.differences]
@@ -326,7 +350,7 @@ class Study:
         self.paths = {Path(path).stem: path for path in args.configs}
         if len(self.paths) < len(args.configs):
             raise ConfigError(f'CONFIG is {", ".join(args.configs)}; their names must differ.')
-        self.cfgs = {task: _load(path, args.cfg_options) for task, path in self.paths.items()}
+        self.cfgs = {task: _load(path, args) for task, path in self.paths.items()}
         libraries = {library for cfg in self.cfgs.values() for library in _libraries(cfg)}
         import_once(['sr4ir_mm.engine', *(f'{library}.models' for library in sorted(libraries))])
         self.protocols = {task: load_protocols(args.study, cfg) for task, cfg in self.cfgs.items()}
@@ -339,7 +363,7 @@ class Study:
         self.by_task = args.by_task
         self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
         self.seeds = list(dict.fromkeys(args.seeds))
-        self.sr_cfg = _load(args.sr_config, args.cfg_options) if args.sr_config else None
+        self.sr_cfg = _load(args.sr_config, args) if args.sr_config else None
         # each run by its key, and the first place in the tables that it belongs to; each behind those it starts from
         self.runs: Dict[tuple, Run] = {}
         self.places: Dict[tuple, tuple] = {}
@@ -389,17 +413,20 @@ class Study:
                     tables.append(f'{setting}\n\n{table}' if str(setting) else table)
         if tables:
             # of earlier commands too, with other protocols or seeds
-            results = [json.loads(path.read_text()) for path in sorted(self.work_dir.glob('**/result.json'))]
-            (self.work_dir / 'results.jsonl').write_text(''.join(json.dumps(result) + '\n' for result in results))
+            paths = sorted(self.work_dir.glob('**/result.json'))
+            results = [read_result(path) for path in paths]
+            (self.work_dir / 'results.jsonl').write_text(
+                ''.join(json.dumps(json.loads(path.read_text())) + '\n' for path in paths))
             (self.work_dir / 'table.md').write_text('\n'.join(tables))
             print('', *tables, sep='\n', flush=True)
             written = report_differences(results, args, self.work_dir)
             print(f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl', *written, sep=', ', flush=True)
 
 
-def _load(path: str, overrides: dict) -> Config:
-    cfg = load_config(path, overrides)
-    check_config(cfg, overrides)
+def _load(path: str, args: argparse.Namespace) -> Config:
+    cfg = load_config(path, args.cfg_options)
+    skip_metrics(cfg, args.skip_metrics)
+    check_config(cfg, args.cfg_options)
     cfg.pop('work_dir')  # each run gets its own
     return cfg
 
@@ -424,6 +451,8 @@ def main(argv=None) -> None:
     finished = sum(bool(run.result) for run in study.runs.values())
     if finished:
         print(f'Finished before: {finished} of {len(study.runs)} runs.', flush=True)
+    if finished < len(study.runs):
+        check_metric_weights(study.cfgs.values())
     progress = Progress(len(study.runs), finished)
     failures = []
     for key, run in study.runs.items():

@@ -1,14 +1,16 @@
 """Train a model: ``python tools/train.py CONFIG``."""
 import argparse
 import os
+from contextlib import nullcontext
 
 import torch
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
-from sr4ir_mm.checkpoints import use_safe_loader
-from sr4ir_mm.engine import init_dist_without_gpu
-from sr4ir_mm.utils import check_config, check_file, latest_checkpoint, load_config, run_tool
+from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
+from sr4ir_mm.engine import init_dist_without_gpu, is_first_process
+from sr4ir_mm.utils import check_config, check_file, latest_checkpoint, load_config, run_tool, skip_metrics
+from sr4ir_mm.utils.files import locked
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -35,6 +37,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rates with the batch size of all processes')
     parser.add_argument(
+        '--skip-metrics', nargs='+', default=[], metavar='NAME', help='metrics of the config to do without, such as LPIPS')
+    parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -46,6 +50,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.launcher, args.work_dir)
+    skip_metrics(cfg, args.skip_metrics)
     if args.resume == 'auto':
         cfg.load_from = latest_checkpoint(cfg.work_dir)
         cfg.resume = cfg.load_from is not None
@@ -65,8 +70,10 @@ def main(argv=None) -> None:
         cfg.visualizer.vis_backends = [*cfg.visualizer.get('vis_backends', []), dict(type='TensorboardVisBackend')]
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
-    use_safe_loader(trust=args.trust_checkpoint)
-    Runner.from_cfg(cfg).train()
+    use_safe_loader()
+    with locked(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext(), \
+            trust_checkpoints(args.trust_checkpoint):
+        Runner.from_cfg(cfg).train()
 
 
 if __name__ == '__main__':

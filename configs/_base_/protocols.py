@@ -8,29 +8,47 @@
 #   without   losses that the config has and this protocol does not; a phase with no other is left out
 #   weights   of losses, where they are others than the config's
 #   joint     True: all losses in one phase that updates all parts
+#   schedule  'baseline': the config's `baseline_param_scheduler` instead of its `param_scheduler`, where it has both
+#   cfg_options  other settings of the config, written as for --cfg-options; a transform of a pipeline is named by its
+#             type, as in 'train_dataloader.dataset.pipeline.CQMix.prob'
+#   reestimate_bn  True: the recognizer's batch norm gets the statistics of restored training images; without phases only
 # No `phases`: those of the config itself. Empty `phases`: nothing learns, the parts are tested as they start, and those
 # that `start` does not name come from the config's own init_cfg.
 protocols = {
     'h2t': dict(
-        title='H→T', phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]),
+        title='H→T',
+        schedule='baseline',
+        phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]),
     'l2t': dict(
         title='L→T',
+        schedule='baseline',
         phases=[dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0))],
         restorer=dict(type='sr4ir_mm.Interpolation', scale=None, mode='bilinear', align_corners=True)),
     'sr': dict(
-        title='SR', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))]),
+        title='SR', schedule='baseline', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))]),
     's2t': dict(
         title='S→T',
+        schedule='baseline',
         phases=[dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0))],
+        start=dict(restorer='sr')),
+    # what SR4IR's recognizer learns from, behind a restorer that stays as it is: S→T differs from SR4IR in this too
+    's2t-diet': dict(
+        title='S→T on SR + HR + CQMix',
+        phases=[dict(name='recognize', update='recognizer', losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34))],
         start=dict(restorer='sr')),
     't2s': dict(
         title='T→S',
+        schedule='baseline',
         phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=1.0))],
         start=dict(recognizer='h2t')),
     's+t': dict(
         title='S+T',
+        schedule='baseline',
         phases=[dict(name='joint', update=['restorer', 'recognizer'], losses=dict(pixel=1.0, task_sr=1.0))]),
     'sr4ir': dict(title='SR4IR'),
+    # in training the statistics mix restored, clean and mixed images; a test shows restored ones
+    'sr4ir-bn': dict(
+        title='SR4IR, BN of SR', phases=[], start=dict(restorer='sr4ir', recognizer='sr4ir'), reestimate_bn=True),
     # Denoising meets high-level vision: in front of a frozen recognizer that comes with the config
     'clean': dict(title='clean', phases=[], restorer=None),
     'noisy': dict(title='noisy', phases=[], restorer=dict(type='torch.nn.Identity')),

@@ -19,16 +19,17 @@ baseline = 's2t'  # what the paired differences are differences to
 # and by what its settings were chosen, by images of the training folder
 differences = dict(
     claims=dict(
-        title='Differences on test images (± standard error)',
+        title='Differences on test images [95 %]',
         metrics='metrics',
         pairs=[
-            ('l2t', 's2t'), ('s2t', 'sr4ir'), ('sr4ir', 'h2t'), ('s+t', 'sr4ir'), ('sr4ir-no-tdp', 'sr4ir'),
+            ('l2t', 's2t'), ('s2t', 'sr4ir'), ('s2t', 's2t-diet'), ('s2t-diet', 'sr4ir-no-tdp'), ('s2t-diet', 'sr4ir-tdp-1'),
+            ('sr4ir', 'h2t'), ('s+t', 'sr4ir'), ('sr4ir-no-tdp', 'sr4ir'),
             ('sr4ir-no-cqmix', 'sr4ir'), ('sr4ir-no-alternation', 'sr4ir'), ('sr4ir', 'sr4ir-pcl'),
             ('s2t', 'sr4ir-tdp-0.3'), ('s2t', 'sr4ir-tdp-1'), ('s+t', 'sr4ir-tdp-1'), ('sr4ir-tdp-1', 'h2t'),
             ('sr4ir-no-tdp', 'sr4ir-tdp-1'), ('sr4ir', 'sr4ir-tdp-1')
         ]),
     choices=dict(
-        title='Differences on validation images (± standard error)',
+        title='Differences on validation images [95 %]',
         metrics='val_metrics',
         pairs=[('sr4ir', 'sr4ir-no-tdp'), ('sr4ir', 'sr4ir-tdp-0.3'), ('sr4ir', 'sr4ir-tdp-1')]))
 both = dict(restorer='start-s', recognizer='start-t')
@@ -38,6 +39,7 @@ protocols = {
     'l2t': dict(start=dict(recognizer='start-t')),
     'sr': dict(start=dict(restorer='start-s')),
     's2t': dict(start=dict(recognizer='start-t')),
+    's2t-diet': dict(start=dict(recognizer='start-t')),
     't2s': dict(start=dict(restorer='start-s')),
     's+t': dict(start=both),
     'sr4ir': dict(start=both, without=pcl),

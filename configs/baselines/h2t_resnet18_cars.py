@@ -1,5 +1,5 @@
 _base_ = [
-    '../_base_/models/resnet18.py', '../_base_/datasets/stanford_cars.py', '../_base_/schedules/sr4ir_cls.py',
+    '../_base_/models/resnet18.py', '../_base_/datasets/stanford_cars.py', '../_base_/schedules/baseline_cls.py',
     '../_base_/protocols.py', '../_base_/default_runtime.py'
 ]
 model = dict(scale=1, recognizer=dict(head=dict(num_classes=_base_.num_classes)))

@@ -1,4 +1,3 @@
 # h2t_resnet_demo with more epochs: a recognizer that is worth restoring images for.
 _base_ = '../demo/h2t_resnet_demo.py'
 train_cfg = dict(max_epochs=20, val_interval=20)
-param_scheduler = dict(recognizer=[dict(type='OneCycleLR', eta_max=6e-3, total_steps=20, convert_to_iter_based=True)])

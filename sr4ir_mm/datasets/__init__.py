@@ -1,4 +1,18 @@
+from mmengine.dataset import BaseDataset
+
+from sr4ir_mm.registry import DATASETS
+
+from .annotations import annotations_follow_image
 from .split import train_val_split
 from .transforms import Cached, CQMix, DegradeToLR, LoadImageFromFile, PackImages, SetOriShape
 
-__all__ = ['Cached', 'CQMix', 'DegradeToLR', 'LoadImageFromFile', 'PackImages', 'SetOriShape', 'train_val_split']
+__all__ = [
+    'Cached', 'CQMix', 'DegradeToLR', 'LoadImageFromFile', 'PackImages', 'SetOriShape', 'annotations_follow_image',
+    'train_val_split'
+]
+
+
+@DATASETS.register_module(name='VOCDetectionDataset')
+def _voc_detection(**kwargs) -> BaseDataset:
+    from .voc_detection import VOCDetectionDataset  # only now: mmdet takes seconds, which the other tasks need not wait
+    return VOCDetectionDataset(**kwargs)

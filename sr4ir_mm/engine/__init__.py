@@ -1,6 +1,7 @@
+from .batch_norm import ReestimateBatchNormHook, reestimate_batch_norm
 from .checkpoint import AtomicBackend, CheckpointHook
 from .dataloader import ReproducibleDataLoader
-from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu
+from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu, is_first_process
 from .ema import EMAHook
 from .hooks import PanelHook, RuntimeInfoHook, WholeCheckpointHook
 from .loops import AlternatingIterTrainLoop, AlternatingTrainLoop
@@ -12,6 +13,7 @@ from .schedulers import CosineRestartLR, LinearRampLR
 __all__ = [
     'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend', 'CascadeDistributedDataParallel',
     'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook',
-    'LinearRampLR', 'Loss', 'PanelHook', 'Phase', 'ReproducibleDataLoader', 'RunRecordHook', 'RuntimeInfoHook',
-    'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'only_training'
+    'LinearRampLR', 'Loss', 'PanelHook', 'Phase', 'ReestimateBatchNormHook', 'ReproducibleDataLoader', 'RunRecordHook',
+    'RuntimeInfoHook', 'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'is_first_process',
+    'only_training', 'reestimate_batch_norm'
 ]

@@ -1,10 +1,11 @@
 """Checkpoints that survive a crash, and from which a training goes on as if it had never stopped."""
 import os
 import os.path as osp
+import re
 from collections import deque
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Dict, NoReturn, Optional, Union
 
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
@@ -20,6 +21,8 @@ from sr4ir_mm.utils.files import write_at_once
 from sr4ir_mm.utils.random_state import get_random_state, set_random_state
 
 from .hooks import RuntimeInfoHook
+from .resume import check_fits, check_resumable, differences, gather_processes, kinds, load_buffers
+from .stop import EXIT_CODE, spare_workers
 from .utils import unwrap
 
 
@@ -40,9 +43,13 @@ class AtomicBackend(LocalBackend):
 class CheckpointHook(_CheckpointHook):
     """MMEngine's hook of this name, with files that are never half written and an exact resume.
 
-    Besides what MMEngine saves, a checkpoint keeps the random numbers of every process, gradients that wait for the
-    rest of an accumulation, and the position in the data. An older checkpoint is removed only when the new one is
-    complete. Validation draws from random numbers of its own: training is the same with and without it.
+    Besides what MMEngine saves, a checkpoint keeps the random numbers and the batch-norm statistics of every process,
+    gradients that wait for the rest of an accumulation, and the position in the data. An older checkpoint is removed
+    only when the new one is complete. Validation draws from random numbers of its own: training is the same with and
+    without it.
+
+    After SIGTERM or SIGUSR1, the training writes a checkpoint at the end of the iteration and exits with
+    :data:`~sr4ir_mm.engine.stop.EXIT_CODE`.
 
     For the loops of this package.
 
@@ -56,25 +63,112 @@ class CheckpointHook(_CheckpointHook):
         self._resumed: Optional[dict] = None
         self._before_val: Optional[dict] = None
         self._validated_at: Optional[int] = None
+        self._saved_at: Optional[int] = None
+        self._common_val_batches = 0
+        self._stopped = False
+        self._superseded: Optional[str] = None
 
     def before_train(self, runner: Runner) -> None:
+        kept = self._own_files(runner)
         super().before_train(runner)
+        self._find_own_files(runner, kept)
         if is_main_process() and osp.isdir(self.out_dir):
-            for draft in glob(osp.join(self.out_dir, '*.pth.tmp')):
+            for draft in filter(osp.isfile, glob(osp.join(escape(self.out_dir), '*.pth.tmp'))):
                 os.remove(draft)
         if self.max_keep_ckpts > 0:
             # MMEngine removes the oldest before it writes the newest; with one more to keep, it stays until then
             self._keep = self.max_keep_ckpts
             self.max_keep_ckpts += 1
-            self.keep_ckpt_ids = deque(self.keep_ckpt_ids, self.max_keep_ckpts)
+            self._remove_oldest()
+        self._listen(runner)
         if self._resumed is not None:
             self._restore(runner, self._resumed)
             self._resumed = None
+
+    # ---------- what of an earlier training may be removed
+
+    def _own_files(self, runner: Runner) -> Dict[str, object]:
+        """Take from a resumed message hub what MMEngine would remove by it: a checkpoint may name any path there."""
+        info = runner.message_hub.runtime_info
+        return {name: info.pop(name) for name in list(info) if name == 'keep_ckpt_ids' or name.startswith('best_ckpt')}
+
+    def _find_own_files(self, runner: Runner, named: Dict[str, object]) -> None:
+        """Go on with those that are checkpoints in the folder of this training, which may be a copy of the other's."""
+        best = {}
+        for name, path in named.items():
+            file = osp.basename(path) if isinstance(path, str) else ''
+            if re.fullmatch(r'best_.+\.pth', file) and self._is_file(file):
+                best[name] = self.file_backend.join_path(self.out_dir, file)
+                runner.message_hub.update_info(name, best[name])
+        if self.save_best is not None and len(self.key_indicators) == 1:
+            self.best_ckpt_path = best.get('best_ckpt')
+        elif self.save_best is not None:
+            self.best_ckpt_path_dict = {key: best.get(f'best_ckpt_{key}') for key in self.key_indicators}
+        steps = named.get('keep_ckpt_ids')
+        steps = [step for step in steps if type(step) is int and step >= 0] if isinstance(steps, list) else []
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids = deque(step for step in steps if self._is_file(self.filename_tmpl.format(step)))
+
+    def _is_file(self, name: str) -> bool:
+        path = self.file_backend.join_path(self.out_dir, name)
+        return self.file_backend.isfile(path) and not osp.islink(path)
+
+    def _remove_oldest(self) -> None:
+        while self.max_keep_ckpts > 0 and len(self.keep_ckpt_ids) > self._keep:
+            self._remove(self.filename_tmpl.format(self.keep_ckpt_ids.popleft()))
+
+    def _remove(self, name: str) -> None:
+        if is_main_process() and self._is_file(name):
+            self.file_backend.remove(self.file_backend.join_path(self.out_dir, name))
+
+    # ---------- stopping on request
+
+    def _listen(self, runner: Runner) -> None:
+        runner.train_loop.stop.listen(runner.cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800))
+        for loop in (runner.train_loop, runner.val_loop):
+            if loop is not None:
+                spare_workers(loop.dataloader)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        runner.train_loop.stop.share()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: Optional[dict] = None) -> None:
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        if runner.train_loop.stop.agreed():
+            self._stop(runner, runner.iter + 1)
+
+    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        if batch_idx < self._common_val_batches:
+            runner.train_loop.stop.share()
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        if batch_idx < self._common_val_batches and runner.train_loop.stop.agreed():
+            for hook in runner.hooks:
+                if isinstance(hook, EMAHook):  # which has put the average into the model for the validation
+                    hook._swap_ema_parameters()
+            set_random_state(self._before_val)
+            self._stop(runner, runner.iter)
+
+    def _stop(self, runner: Runner, iterations: int) -> NoReturn:
+        if self._saved_at != iterations:
+            self.save_optimizer = self.save_param_scheduler = True
+            if self.by_epoch:  # the name says where in the epoch it is
+                self.by_epoch, self.filename_tmpl, self.max_keep_ckpts = False, 'iter_{}.pth', -1
+                self._stopped = True
+            self._save_checkpoint_with_step(runner, iterations, dict(epoch=runner.epoch, iter=iterations))
+        runner.visualizer.close()
+        runner.logger.warning(f'The training has been asked to stop and ends after iteration {iterations}, with exit code '
+                              f'{EXIT_CODE}; --resume goes on from {self.last_ckpt}.')
+        runner.train_loop.stop.leave()
 
     # ---------- validation beside the training
 
     def before_val(self, runner: Runner) -> None:
         self._before_val = get_random_state()
+        loop = runner._train_loop
+        batches = len(runner.val_dataloader) if hasattr(loop, 'stop') and loop.stop.listens else 0
+        # some processes may have a batch more; all of them have to meet in each exchange
+        self._common_val_batches = min(all_gather_object(batches)) if get_world_size() > 1 else batches
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:
         set_random_state(self._before_val)
@@ -91,9 +185,11 @@ class CheckpointHook(_CheckpointHook):
         # every process comes here, but only the main one reaches `before_save_checkpoint`
         self._saved = dict(
             resume_state=dict(
-                processes=_gather(_process_state(runner)),
+                processes=gather_processes(runner),
                 batches_per_epoch=len(runner.train_dataloader),
-                validated_at=self._validated_at))
+                validated_at=self._validated_at,
+                stopped=self._stopped,
+                kinds=kinds(runner)))
         save_optimizer = self.save_optimizer
         if save_optimizer:
             # of an optimizer that is spread over the processes, like ZeRO's, they make the state together
@@ -102,11 +198,11 @@ class CheckpointHook(_CheckpointHook):
             self.save_optimizer = False
         super()._save_checkpoint_with_step(runner, step, meta)
         self.save_optimizer = save_optimizer
-        while self.max_keep_ckpts > 0 and len(self.keep_ckpt_ids) > self._keep:
-            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(self.keep_ckpt_ids.popleft()))
-            if is_main_process() and self.file_backend.isfile(path):
-                self.file_backend.remove(path)
-        self._saved = None
+        self._remove_oldest()
+        if self._superseded not in (None, osp.basename(self.last_ckpt)):
+            self._remove(self._superseded)
+        self._superseded = self._saved = None
+        self._saved_at = meta['iter']
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if self._saved is not None:
@@ -115,14 +211,19 @@ class CheckpointHook(_CheckpointHook):
     # ---------- reading
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        if not runner._resume:
-            return
         path = runner._load_from or f'the latest checkpoint in {runner.work_dir}'
-        missing = _missing(runner, checkpoint)
-        if missing:
-            raise ConfigError(f'The training cannot go on from {path}: it lacks '
-                              f"{', '.join(missing)}. To begin a new training with its weights, set load_from instead.")
+        if not runner._resume:
+            check_fits(unwrap(runner.model), checkpoint.get('state_dict', checkpoint), path)
+            return
+        check_resumable(runner, checkpoint, path)
+        changed = differences(runner, checkpoint)
+        if changed:
+            runner.logger.warning(f'{path} and the config differ: {"; ".join(changed[:8])}. A resume takes optimizers and '
+                                  'schedules from the checkpoint and everything else from the config; to train with '
+                                  "the config's, set load_from instead.")
         state, meta = checkpoint['resume_state'], checkpoint['meta']
+        if state.get('stopped') and self.max_keep_ckpts > 0:
+            self._superseded = f"iter_{int(meta['iter'])}.pth"  # the next checkpoint replaces it
         meta.pop('config', None)  # MMEngine would run it, to compare numbers of GPUs that MMEngine does not write
         batches = len(runner.train_dataloader)
         if isinstance(runner.train_loop, EpochBasedTrainLoop) and state['batches_per_epoch'] != batches:
@@ -138,7 +239,11 @@ class CheckpointHook(_CheckpointHook):
                                   f"{len(state['processes'])} processes, but there are {get_world_size()} now; "
                                   'resume with the same number.')
             runner.logger.warning(f"The checkpoint was saved by {len(state['processes'])} processes, and now there are "
-                                  f'{get_world_size()}: the training goes on with other random numbers.')
+                                  f'{get_world_size()}: the training goes on with other random numbers, and with the '
+                                  'batch-norm statistics of the first process in all of them.')
+        elif any('buffers' not in process for process in state['processes']) and get_world_size() > 1:
+            runner.logger.warning('The checkpoint is of an earlier version, which kept the batch-norm statistics of the '
+                                  'first process alone: all processes go on with these.')
         self._resumed = state
 
     def _restore(self, runner: Runner, state: dict) -> None:
@@ -147,6 +252,7 @@ class CheckpointHook(_CheckpointHook):
         runner.train_dataloader.set_seeds(process['seeds'])
         if same_processes:
             set_random_state(process['random'])
+            load_buffers(runner, process.get('buffers', {}))
             if process['gradients'] is not None:
                 runner.optim_wrapper.load_gradients(process['gradients'])
         self._validated_at = state['validated_at']
@@ -166,40 +272,9 @@ class CheckpointHook(_CheckpointHook):
             runner.val_loop.run()
 
 
-def _process_state(runner: Runner) -> dict:
-    return dict(
-        random=get_random_state(),
-        seeds=runner.train_dataloader.get_seeds(),
-        gradients=runner.optim_wrapper.gradients())
-
-
 def _check_finite(runner: Runner) -> None:
     """Where several processes train, the bad loss may have been another one's."""
     bad = [name for name, tensor in unwrap(runner.model).state_dict().items() if not torch.isfinite(tensor).all()]
     if bad:
         raise FloatingPointError(f'{len(bad)} tensors of the model are no longer finite, the first is {bad[0]}; no '
                                  'checkpoint is written, and those from before are good.')
-
-
-def _gather(state: dict) -> List[dict]:
-    return all_gather_object(state) if get_world_size() > 1 else [state]
-
-
-def _missing(runner: Runner, checkpoint: dict) -> List[str]:
-    """What an exact resume needs and a checkpoint does not have."""
-    missing = [f'`{key}`' for key in ('meta', 'state_dict', 'message_hub', 'optimizer', 'resume_state')
-               if key not in checkpoint]
-    optimizers = checkpoint.get('optimizer')
-    if optimizers is not None:
-        missing += [f"the optimizer of '{part}'" for part in runner.optim_wrapper.keys() if part not in optimizers]
-        if runner.optim_wrapper.scaler.is_enabled() and 'scaler' not in optimizers:
-            missing.append('the state of the gradient scaler')
-    schedulers = runner.param_schedulers
-    if schedulers and 'param_schedulers' not in checkpoint:
-        missing.append('`param_schedulers`')
-    elif isinstance(schedulers, dict):
-        missing += [f"schedulers of '{part}'" for part, built in schedulers.items()
-                    if len(checkpoint['param_schedulers'].get(part, ())) != len(built)]
-    if any(isinstance(hook, EMAHook) for hook in runner.hooks) and 'ema_state_dict' not in checkpoint:
-        missing.append('`ema_state_dict`')
-    return missing

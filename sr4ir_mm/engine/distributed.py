@@ -43,6 +43,15 @@ def init_dist_without_gpu(cfg: Config) -> None:
     torch_dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
 
 
+def is_first_process(launcher: str) -> bool:
+    """Return whether this is the first of a launcher's processes, also before they have joined.
+
+    Args:
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+    """
+    return launcher == 'none' or int(os.environ.get(_LAUNCHERS[launcher][0], 0)) == 0
+
+
 @MODEL_WRAPPERS.register_module()
 class CascadeDistributedDataParallel(nn.Module):
     """Data parallelism for a cascade: each process trains on its part of the batch, with the mean of all gradients.

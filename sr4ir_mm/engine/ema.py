@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils import check_choice
 
+from .resume import check_tensors
 from .utils import unwrap
 
 
@@ -33,6 +34,10 @@ class EMAHook(_EMAHook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if runner._resume and 'ema_state_dict' in checkpoint:
+            # before anything is exchanged by name
+            path = runner._load_from or f'the latest checkpoint in {runner.work_dir}'
+            check_tensors(unwrap(runner.model), checkpoint.get('state_dict', {}), path)
+            check_tensors(self.ema_model, checkpoint['ema_state_dict'], path)
             super().after_load_checkpoint(runner, checkpoint)
         else:  # an average begins with the weights of the part
             super().after_load_checkpoint(runner, self._of_part(checkpoint))
@@ -43,6 +48,6 @@ class EMAHook(_EMAHook):
         checkpoint['state_dict'].update({self._prefix + name: value for name, value in own['state_dict'].items()})
 
     def _of_part(self, checkpoint: dict) -> dict:
-        length, weights = len(self._prefix), checkpoint['state_dict'].items()
+        length, weights = len(self._prefix), checkpoint.get('state_dict', checkpoint).items()
         own = {name[length:]: value for name, value in weights if name.startswith(self._prefix)}
         return dict(checkpoint, state_dict=own)

@@ -71,6 +71,7 @@ class RuntimeInfoHook(_RuntimeInfoHook):
 @HOOKS.register_module()
 class WholeCheckpointHook(Hook):
     """Refuse to test a model that the checkpoint does not fill: MMEngine leaves the rest at random with a warning."""
+    priority = 'HIGHEST'  # before any hook takes something from the checkpoint
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         model = unwrap(runner.model)
@@ -97,9 +98,11 @@ class PanelHook(Hook):
         self._drawer_args = kwargs
 
     def _drawer(self, runner: Runner, loader):
+        from sr4ir_mm.datasets import annotations_follow_image
         from sr4ir_mm.visualization import PanelDrawer
         return PanelDrawer(
-            unwrap(runner.model), loader.dataset.metainfo, runner.cfg.get('visualizer'), **self._drawer_args)
+            unwrap(runner.model), loader.dataset.metainfo, runner.cfg.get('visualizer'),
+            annotations_follow_image=annotations_follow_image(loader.dataset), **self._drawer_args)
 
     def before_test(self, runner: Runner) -> None:
         if self.out_dir is not None:

@@ -1,15 +1,20 @@
-from typing import Iterator, Sequence
+from typing import Dict, Iterator, Sequence
 
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch import nn
 
 from sr4ir_mm.registry import LOOPS
 from sr4ir_mm.utils import ConfigError, check_choice
+from sr4ir_mm.utils.schedules import to_the_end
 
+from .content import ContentHook, check_checkpoint_hook
 from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel
 from .optim_wrapper import CascadeOptimWrapperConstructor
 from .phase import build_phases
+from .schedulers import check_schedules
+from .stop import StopRequest
 from .utils import unwrap
 
 
@@ -21,9 +26,13 @@ class _Alternating:
             dataloader = runner.build_dataloader(
                 dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
         super().__init__(runner, ReproducibleDataLoader(dataloader, runner.seed), **kwargs)
+        check_checkpoint_hook(runner)
+        runner.register_hook(ContentHook())
+        self.stop = StopRequest()
         self._cascade = unwrap(runner.model)
         self.phases = build_phases(phases, self._cascade.terms, list(self._cascade.trainable_parts))
         self._check_optimizers(runner)
+        runner.param_schedulers = to_the_end(runner.param_schedulers, self._lengths())
         if runner.model is not self._cascade:
             if not isinstance(runner.model, CascadeDistributedDataParallel):
                 raise ConfigError(f'model_wrapper_cfg makes a {type(runner.model).__name__}, which does not know phases; '
@@ -54,6 +63,17 @@ class _Alternating:
             if isinstance(schedulers, dict) and 'type' not in schedulers and part not in schedulers:
                 raise ConfigError(f"optim_wrapper has '{part}', but param_scheduler has no entry for it; "
                                   f'it has: {", ".join(schedulers)}.')
+
+    def _lengths(self) -> Dict[str, int]:
+        return dict(max_epochs=self.max_epochs, max_iters=self.max_iters)
+
+    def run(self) -> nn.Module:
+        """As MMEngine's, with a word on schedules that end earlier or later, and signals that are given back."""
+        check_schedules(self.runner.param_schedulers, self._lengths())
+        try:
+            return super().run()
+        finally:
+            self.stop.close()
 
     def _set_phases(self, progress: int) -> None:
         """Hand the phases of this epoch or iteration to the model, without those in which no loss has begun."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from sr4ir_mm.utils import ConfigError, check_choice
 
@@ -32,10 +33,12 @@ class Phase:
         name: As the user calls it.
         update: The parts of the cascade that learn; all others are frozen and in eval mode.
         losses: What they learn from.
+        train_mode: Frozen parts that run in train mode nevertheless, see :func:`only_training`.
     """
     name: str
     update: Tuple[str, ...]
     losses: Tuple[Loss, ...]
+    train_mode: Tuple[str, ...] = ()
 
     def at(self, progress: int) -> 'Phase':
         """The phase as it is in the given epoch (or iteration): with the losses that have begun and have a weight."""
@@ -60,12 +63,14 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
     """Read ``train_cfg.phases``.
 
     Args:
-        cfgs: One dict for each phase, with ``name``, ``update`` (a part or several) and ``losses``.
+        cfgs: One dict for each phase, with ``name``, ``update`` (a part or several), ``losses`` and, optionally,
+            ``train_mode`` (a part or several).
         terms: The loss terms of the model and, for each, the parts that it can teach.
         parts: The parts of the model that have something to learn.
 
     Raises:
-        ConfigError: A key, part or term that does not exist, a part that no loss of its phase reaches.
+        ConfigError: A key, part or term that does not exist, a part that no loss of its phase reaches, a part in
+            ``train_mode`` that is updated and so in train mode anyway.
     """
     if not cfgs:
         raise ConfigError('train_cfg.phases is empty; it needs at least one phase, '
@@ -74,13 +79,19 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
     for index, cfg in enumerate(cfgs):
         key = f'train_cfg.phases[{index}]'
         for name in cfg:
-            check_choice(name, ('name', 'update', 'losses'), f'a key of {key}')
+            check_choice(name, ('name', 'update', 'losses', 'train_mode'), f'a key of {key}')
         for name in ('name', 'update', 'losses'):
             if not cfg.get(name):
                 raise ConfigError(f'{key} has no `{name}`; a phase needs `name`, `update` and `losses`.')
         update = _as_tuple(cfg['update'])
         for part in update:
             check_choice(part, parts, f'{key}.update')
+        train_mode = _as_tuple(cfg.get('train_mode', ()))
+        for part in train_mode:
+            check_choice(part, parts, f'{key}.train_mode')
+            if part in update:
+                raise ConfigError(f"{key}.train_mode has '{part}', which {key}.update has too: what is updated is in train "
+                                  'mode anyway; allowed: parts that the phase does not update.')
         losses = []
         for term, loss_cfg in cfg['losses'].items():
             check_choice(term, terms, f'a loss term of {key}')
@@ -90,7 +101,7 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
                 reach = [term for term, taught in terms.items() if part in taught]
                 raise ConfigError(f"{key} updates '{part}', but none of its losses "
                                   f"({', '.join(cfg['losses'])}) reaches it; allowed: {', '.join(reach)}.")
-        phases.append(Phase(cfg['name'], update, tuple(losses)))
+        phases.append(Phase(cfg['name'], update, tuple(losses), train_mode))
     names = [phase.name for phase in phases]
     if len(set(names)) < len(names):
         raise ConfigError(f'train_cfg.phases has the names {names}; each must be different.')
@@ -111,18 +122,23 @@ def _name_logs(phases: List[Phase]) -> List[Phase]:
 
 
 @contextmanager
-def only_training(parts: Dict[str, nn.Module], update: Sequence[str]) -> Iterator[None]:
+def only_training(parts: Dict[str, nn.Module], update: Sequence[str], train_mode: Sequence[str] = ()) -> Iterator[None]:
     """Freeze all parts but those in ``update``.
 
-    A frozen part is in eval mode and none of its parameters asks for a gradient. On the way out everything is as it
-    was: what the host library had frozen before stays frozen, in the parts that are updated too.
+    None of a frozen part's parameters asks for a gradient, and it is in eval mode, or in train mode if ``train_mode`` names
+    it: then it draws its dropout and stochastic depth, but layers that keep statistics, as batch norm, stay in eval mode, so
+    that no statistics move. On the way out everything is as it was: what the host library had frozen before stays frozen, in
+    the parts that are updated too.
     """
-    frozen = [part for name, part in parts.items() if name not in update]
-    modes = [(module, module.training) for part in frozen for module in part.modules()]
-    asked = [parameter for part in frozen for parameter in part.parameters() if parameter.requires_grad]
+    frozen = {name: part for name, part in parts.items() if name not in update}
+    modes = [(module, module.training) for part in frozen.values() for module in part.modules()]
+    asked = [parameter for part in frozen.values() for parameter in part.parameters() if parameter.requires_grad]
     try:
-        for part in frozen:
-            part.eval()
+        for name, part in frozen.items():
+            part.train(name in train_mode)
+            for module in part.modules():
+                if isinstance(module, _NormBase):
+                    module.eval()
         for parameter in asked:
             parameter.requires_grad_(False)
         yield

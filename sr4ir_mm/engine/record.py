@@ -3,15 +3,17 @@ import math
 import resource
 import time
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
+from sr4ir_mm.evaluation.per_image import per_image
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils.files import write_json
+from sr4ir_mm.utils.predictions import FILE_NAMES, save_predictions
 
 
 def peak_memory() -> Tuple[float, str]:
@@ -32,7 +34,8 @@ class RunRecordHook(Hook):
 
     The keys are ``iter``, ``max_iters``, ``seconds`` (of training, without validation; a resumed run counts on from its
     checkpoint), ``peak_memory`` (MiB) with ``memory_kind`` (see :func:`peak_memory`), ``finished``, and ``metrics``: of
-    the weights that the training ends with, from its last validation or from a test.
+    the weights that the training ends with, from its last validation or from a test. What was predicted for each image,
+    of which these figures are made, is beside it, compressed: see :mod:`sr4ir_mm.utils.predictions`.
 
     Args:
         out_file: Path of the JSON file.
@@ -48,6 +51,7 @@ class RunRecordHook(Hook):
         self._started = self._written = None
         self._peak = 0.
         self._metrics: Optional[dict] = None
+        self._images: List[str] = []
 
     def before_train(self, runner: Runner) -> None:
         self._started = time.monotonic()
@@ -57,6 +61,20 @@ class RunRecordHook(Hook):
 
     def after_val(self, runner: Runner) -> None:
         self._started = time.monotonic()
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+        self._keep(runner.val_loop, batch_idx, outputs)
+
+    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
+        self._keep(runner.test_loop, batch_idx, outputs)
+
+    def _keep(self, loop: BaseLoop, batch_idx: int, outputs: Sequence) -> None:
+        """Write the predictions after the last batch: the metrics have all of them, and forget them with their evaluation."""
+        self._images = [*(self._images if batch_idx else []), *map(_image_name, outputs)]
+        if batch_idx + 1 == len(loop.dataloader):
+            arrays = per_image(loop.evaluator.metrics, self._images, len(loop.dataloader.dataset))
+            if arrays:
+                save_predictions(self.out_file.with_name(FILE_NAMES['metrics']), arrays)
 
     def after_val_epoch(self, runner: Runner, metrics: Optional[dict] = None) -> None:
         self._metrics = _plain(metrics)
@@ -105,6 +123,12 @@ class RunRecordHook(Hook):
             record['metrics'] = self._metrics
         write_json(self.out_file, record)
         self._written = time.monotonic()
+
+
+def _image_name(sample) -> str:
+    """Return the image's file with its folder, which names it on any machine."""
+    path = sample.get('img_path') if hasattr(sample, 'get') else None
+    return '/'.join(Path(path).parts[-2:]) if path else ''
 
 
 def _plain(metrics: Optional[dict]) -> dict:

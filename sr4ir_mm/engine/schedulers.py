@@ -1,11 +1,16 @@
+"""Schedulers of the published recipes, and whether a schedule fits the length of its training."""
+import logging
 import math
-from typing import List, Optional
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from mmengine.logging import print_log
+from mmengine.optim.scheduler import ConstantParamScheduler
 from mmengine.optim.scheduler import CosineRestartLR as _CosineRestartLR
-from mmengine.optim.scheduler import LinearLR
+from mmengine.optim.scheduler import LinearLR, OneCycleParamScheduler, _ParamScheduler
 from mmengine.optim.scheduler.param_scheduler import INF
 
 from sr4ir_mm.registry import PARAM_SCHEDULERS
+from sr4ir_mm.utils import ConfigError
 
 
 @PARAM_SCHEDULERS.register_module()
@@ -52,3 +57,63 @@ class LinearRampLR(LinearLR):
         progress = self.last_step / (self.end - self.begin)
         factor = self.start_factor + (self.end_factor - self.start_factor) * progress
         return [base * factor for base in self.base_values]
+
+
+def check_schedules(schedulers: Optional[Dict[str, List[_ParamScheduler]]], lengths: Dict[str, int]) -> None:
+    """Say which schedules end earlier or later than the training.
+
+    Args:
+        schedulers: The built schedulers of each part.
+        lengths: ``max_epochs`` and ``max_iters`` of the training.
+
+    Raises:
+        ConfigError: A schedule has no value for the end of the training.
+    """
+    for part, built in (schedulers or {}).items():
+        for name in {scheduler.param_name for scheduler in built}:
+            for sentence in _misfits(part, [each for each in built if each.param_name == name], lengths):
+                print_log(sentence, 'current', logging.WARNING)
+
+
+def _misfits(part: str, schedulers: Sequence[_ParamScheduler], lengths: Dict[str, int]) -> Iterator[str]:
+    for scheduler in schedulers:
+        name, length, unit = type(scheduler).__name__, *_length(scheduler, lengths)
+        end = _end(scheduler)
+        key = f"the schedule of '{part}' ({name}, param_scheduler.{part})"
+        if isinstance(scheduler, OneCycleParamScheduler) and end < min(length, scheduler.end) - 1:
+            raise ConfigError(f'{key} is over after {end} of {length} {unit}, and it has no value for those that follow; '
+                              f"set its total_steps to '{_word(unit)}'.")
+        if INF > end > length:
+            yield (f'The training ends after {length} {unit}, within {key} of {end}: the value is not where it was to '
+                   f"go. Where the schedule shall follow the training, write '{_word(unit)}'.")
+        late = [each + scheduler.begin for each in getattr(scheduler, 'milestones', ()) if each + scheduler.begin >= length]
+        if late:
+            yield f'The training ends after {length} {unit}, before the milestones {late} of {key}.'
+    last = max(schedulers, key=lambda each: _end(each) / _length(each, lengths)[0])
+    length, unit = _length(last, lengths)
+    if _end(last) < length and not _is_warm_up(last):
+        yield (f"The schedule of '{part}' ({type(last).__name__}, param_scheduler.{part}) is over after {_end(last)} of "
+               f"{length} {unit}. Where it shall follow the training, write '{_word(unit)}'.")
+
+
+def _length(scheduler: _ParamScheduler, lengths: Dict[str, int]) -> Tuple[int, str]:
+    """The length of the training as a scheduler counts it."""
+    return (lengths['max_epochs'], 'epochs') if scheduler.by_epoch else (lengths['max_iters'], 'iterations')
+
+
+def _word(unit: str) -> str:
+    return 'max_epochs' if unit == 'epochs' else "max_iters', or with convert_to_iter_based 'max_epochs"
+
+
+def _end(scheduler: _ParamScheduler) -> int:
+    """Where a scheduler is over: at the end of its curve, else where it has to end."""
+    for name in ('T_max', 'total_steps'):
+        if getattr(scheduler, name, None) is not None:
+            return scheduler.begin + getattr(scheduler, name)
+    periods = getattr(scheduler, 'periods', None)
+    return scheduler.begin + sum(periods) if periods else scheduler.end
+
+
+def _is_warm_up(scheduler: _ParamScheduler) -> bool:
+    """Whether a scheduler leaves the value as the optimizer has it."""
+    return isinstance(scheduler, ConstantParamScheduler) or getattr(scheduler, 'end_factor', None) == 1

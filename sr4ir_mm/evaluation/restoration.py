@@ -1,4 +1,5 @@
 """How good a restored image is, by the measures of other libraries; PSNR has a file of its own."""
+from pathlib import Path
 from typing import Optional
 
 import numpy as np
@@ -77,9 +78,9 @@ class LPIPS(RestorationMetric):
         if self.convert_to is not None:
             raise ConfigError(f'LPIPS.convert_to is {self.convert_to!r}; allowed: None, its network knows colors.')
         check_choice(net, self.backbones, 'LPIPS.net')
+        weights = self._load(net, backbone)
         import lpips
         self._network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
-        weights = self._load(net, backbone)
         state = self._network.net.state_dict()  # slice1.0.weight, where torchvision has features.0.weight
         self._network.net.load_state_dict({name: weights['features' + name[name.index('.'):]] for name in state})
 
@@ -90,8 +91,9 @@ class LPIPS(RestorationMetric):
             return load_checkpoint(path or url)
         except Exception as error:  # of the network, of the disk or of the file
             raise ConfigError(f'LPIPS lacks the weights of {self.backbones[net]} '
-                              f'({str(error).strip() or type(error).__name__}); fetch {url} and name the file in '
-                              'LPIPS.backbone, or remove LPIPS from the evaluator.') from error
+                              f'({str(error).strip() or type(error).__name__}); put the file {url} into '
+                              f'{Path(torch.hub.get_dir(), "checkpoints")} or name its place in LPIPS.backbone, or do '
+                              'without this metric: --skip-metrics LPIPS.') from error
 
     @torch.no_grad()
     def measure(self, sr: Tensor, hr: Tensor) -> float:

@@ -4,15 +4,16 @@ from .classifier import CascadeClassifier
 from .data_preprocessor import CascadeDataPreprocessor
 from .degradations import BicubicDownsample, Compose, GaussianNoise
 from .detector import CascadeDetector
-from .embeddings import FrequencyEmbedding, HaarTransform, HardSamples
+from .embeddings import FrequencyEmbedding, HaarTransform, HardSamples, VGGEmbedding
+from .heads import DeepLabV3AuxiliaryHead, DeepLabV3Head
 from .losses import ContrastiveLoss, TDPLoss
 from .restoration import CascadeRestorer
-from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans
+from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans, Spandrel
 from .segmentor import CascadeSegmentor
 
 __all__ = [
     'BicubicDownsample', 'Cascade', 'CascadeClassifier', 'CascadeDataPreprocessor', 'CascadeDetector',
-    'CascadeRestorer', 'CascadeSegmentor', 'Compose', 'ContrastiveLoss', 'FrequencyEmbedding', 'GaussianNoise',
-    'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'TDPLoss',
-    'TorchvisionBackbone'
+    'CascadeRestorer', 'CascadeSegmentor', 'Compose', 'ContrastiveLoss', 'DeepLabV3AuxiliaryHead', 'DeepLabV3Head',
+    'FrequencyEmbedding', 'GaussianNoise', 'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser',
+    'NonLocalMeans', 'Spandrel', 'TDPLoss', 'TorchvisionBackbone', 'VGGEmbedding'
 ]

@@ -3,10 +3,11 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tupl
 
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from mmengine.model import BaseModel, initialize
 from torch import Tensor, nn
 
-from sr4ir_mm.checkpoints import check_nested, load_part, use_safe_loader
+from sr4ir_mm.checkpoints import check_doors, check_nested, load_part, use_safe_loader
 from sr4ir_mm.engine.phase import Phase, only_training
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError, check_choice
@@ -16,7 +17,7 @@ from .cpu_ops import quicken_on_cpu
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
 from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
-                         quicken_heads, quicken_window_attention)
+                         quicken_heads, quicken_window_attention, to_float32, try_channels_last)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -39,7 +40,8 @@ class Cascade(BaseModel):
         restorer_with_cp: Whether the restorer keeps the activations between its blocks only and computes the others again
             in the backward: less memory, for one more forward.
         channels_last: The parts whose feature maps lie in memory channels last, for example ``['restorer']``; the numbers
-            are the same but for rounding. None: on machines without a GPU, those that are known to be faster so.
+            are the same but for rounding. None: on machines without a GPU, those that are known to be faster so, the
+            recognizer only if a training step and a prediction on random images work.
         efficient_conv_bn_eval: Whether batch norms of the recognizer's backbone that are in eval mode are calculated
             together with the convolutions before them, see :mod:`mmengine.model.efficient_conv_bn_eval`.
         efficient_attention: Whether mmagic's SwinIR shares its masks and attends by PyTorch's own attention where there are no
@@ -143,10 +145,7 @@ class Cascade(BaseModel):
             quicken_on_cpu(self)
         for name in channels_last or ():
             check_choice(name, self.parts, 'a part in model.channels_last')
-        if channels_last is None:
-            gains = {} if torch.cuda.is_available() else self.parts
-            channels_last = [name for name, part in gains.items() if gains_channels_last(part)]
-        self._channels_last = channels_last
+        self._channels_last = self._choose_channels_last() if channels_last is None else channels_last
         self._set_memory_format()
         if efficient_conv_bn_eval and self.recognizer is not None:
             fold_batch_norm(self.recognizer.backbone)
@@ -156,6 +155,19 @@ class Cascade(BaseModel):
 
         #: what `train_step` does; the training loop sets it
         self.phases: Optional[List[Phase]] = None
+
+    def _choose_channels_last(self) -> List[str]:
+        """Return the parts that are faster channels last, and work so: not every head of the host libraries does."""
+        if torch.cuda.is_available():
+            return []
+        chosen = [name for name, part in self.parts.items() if gains_channels_last(part)]
+        if 'recognizer' in chosen:
+            error = try_channels_last(self.recognizer, self.example_samples(2, 64, 64))
+            if error:
+                chosen.remove('recognizer')
+                print_log(f'The recognizer ({type(self.recognizer).__name__}) does not work with feature maps that lie '
+                          f'channels last ({error}); they lie as usual.', 'current')
+        return chosen
 
     def _set_memory_format(self) -> None:
         for name in self._channels_last:
@@ -196,8 +208,9 @@ class Cascade(BaseModel):
 
     @property
     def trainable_parts(self) -> Dict[str, nn.Module]:
-        """The parts that have parameters."""
-        return {name: part for name, part in self.parts.items() if any(True for _ in part.parameters())}
+        """The parts that have parameters and are not made to stay as they are."""
+        learning = {name: part for name, part in self.parts.items() if not getattr(part, 'frozen', False)}
+        return {name: part for name, part in learning.items() if any(True for _ in part.parameters())}
 
     def _take_init_cfg(self, name: str, part):
         """Keep what ``init_cfg`` says: not every network knows it, and none tells what it has loaded."""
@@ -236,6 +249,8 @@ class Cascade(BaseModel):
         for name in self.trainable_parts:
             if name == 'embedding':
                 continue  # testing does without it
+            if name not in self.init_cfgs and getattr(self.parts[name], 'pretrained', False):
+                continue  # its weights came when it was built
             if not _is_pretrained(self.init_cfgs.get(name)):
                 raise ConfigError(f'model.{name}.init_cfg does not say where the weights come from, and no checkpoint '
                                   f"of the whole is given; set dict(type='Pretrained', checkpoint=…) or give one.")
@@ -286,7 +301,7 @@ class Cascade(BaseModel):
                               f'({type(self.restorer).__name__}) has windows of {window}; use images of at least '
                               f'{window * self.scale} pixels before they are degraded.')
         # contiguous: not all recognizers work with channels last
-        sr = self.restorer(lr * self.img_range).float().contiguous() / self.img_range
+        sr = to_float32(self.restorer(lr * self.img_range)).contiguous() / self.img_range
         return sr if hr is None else sr[..., :hr.shape[-2], :hr.shape[-1]]
 
     def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
@@ -332,6 +347,9 @@ class Cascade(BaseModel):
         if self.embedding is None:
             raise ConfigError(f'A phase has the loss `{term}`, but model.embedding is not set; '
                               "set for example embedding=dict(type='sr4ir_mm.FrequencyEmbedding').")
+        if term == 'embedding' and getattr(self.embedding, 'frozen', False):
+            raise ConfigError(f'A phase has the loss `embedding`, but model.embedding ({type(self.embedding).__name__}) '
+                              'does not learn; leave the loss and its phase out.')
 
     def loss_task_sr(self, batch: Batch) -> Tensor:
         """The recognizer's own loss on ``sr``."""
@@ -366,6 +384,10 @@ class Cascade(BaseModel):
 
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         """The class indices that a sample is annotated with, on the host."""
+        raise NotImplementedError
+
+    def example_samples(self, count: int, height: int, width: int) -> List:
+        """Make annotated samples of the host library for images of this size, to try the recognizer with."""
         raise NotImplementedError
 
     def logits(self, image: Tensor) -> Tensor:
@@ -404,8 +426,15 @@ class Cascade(BaseModel):
         visualizer.add_datasample('panel', image, sample, show=False, **kwargs)
         return visualizer.get_image()
 
-    def at_size(self, sample, height: int, width: int):
-        """A copy of a sample whose predictions and ground truth fit its image in another size."""
+    def at_size(self, sample, height: int, width: int, gt_shape: Sequence[int]):
+        """Copy a sample, with predictions and ground truth that fit its image in another size.
+
+        Args:
+            sample: A sample as :meth:`forward` returns it.
+            height: Of the image to draw on.
+            width: Of the image to draw on.
+            gt_shape: Height and width of the image whose pixels the annotated boxes and masks count.
+        """
         return sample
 
     def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,
@@ -446,7 +475,7 @@ class Cascade(BaseModel):
     def _run_phase(self, phase: Phase, batch: Batch, optim_wrapper, reduce_gradients) -> Dict[str, Tensor]:
         logs = {}
         batch.start_phase('restorer' in phase.update)
-        with only_training(self.parts, phase.update):
+        with only_training(self.parts, phase.update, phase.train_mode):
             for loss in phase.losses:
                 with optim_wrapper.autocast():
                     value = loss.weight * getattr(self, f'loss_{loss.term}')(batch)
@@ -538,6 +567,7 @@ def _build(part: Union[nn.Module, dict, None], key: str) -> Optional[nn.Module]:
     if not isinstance(part, dict):
         raise TypeError(f'{key} must be a module or its config, but is {type(part).__name__}.')
     part = dict(part)
+    check_doors(part, key)
     scope, _, name = str(part.get('type', '')).partition('.')
     if name and scope != 'torch':  # which MMEngine finds, but is no scope
         part.setdefault('_scope_', scope)

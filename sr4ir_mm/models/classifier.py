@@ -1,4 +1,6 @@
-from typing import Iterator, List, Optional, Sequence, Tuple
+import inspect
+from operator import attrgetter
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from torch import Tensor
@@ -13,21 +15,43 @@ from .cascade import Cascade
 class CascadeClassifier(Cascade):
     """A restorer in front of any classifier of mmpretrain. The TDP loss compares the maps before the pooling."""
     host = 'mmpretrain'
-    feature_args = dict(stage='backbone')
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if hasattr(self.recognizer, '_remove_state_dict_prefix'):
+            self._register_state_dict_hook(_shorten_names)
+
+    @property
+    def feature_args(self) -> Dict[str, str]:
+        # those that wrap a network of another library have no stages
+        stages = 'stage' in inspect.signature(self.recognizer.extract_feat).parameters
+        return dict(stage='backbone') if stages else {}
 
     @property
     def num_classes(self) -> Optional[int]:
-        return getattr(self.recognizer.head, 'num_classes', None)
+        # a head of mmpretrain, a network of timm, one of transformers
+        for path in ('head.num_classes', 'model.num_classes', 'model.config.num_labels'):
+            try:
+                return attrgetter(path)(self.recognizer)
+            except AttributeError:
+                pass
+        return None
 
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         if 'gt_label' in data_sample:
             yield data_sample.gt_label
 
+    def example_samples(self, count: int, height: int, width: int) -> List:
+        from mmpretrain.structures import DataSample  # here: only the library that is used is loaded
+        shape = dict(img_shape=(height, width), ori_shape=(height, width))
+        return [DataSample(metainfo=shape).set_gt_label(index % (self.num_classes or 1)) for index in range(count)]
+
     def logits(self, image: Tensor) -> Tensor:
         return self.recognizer(image, mode='tensor')
 
     def predict_from_logits(self, logits: Tensor, batch: Batch) -> List:
-        return self.recognizer.head._get_predictions(logits, batch.data_samples)
+        predictor = getattr(self.recognizer, 'head', self.recognizer)  # without a head the classifier does it
+        return predictor._get_predictions(logits, batch.data_samples)
 
     def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
         result = dict(pred_scores=sample.pred_score.tolist())
@@ -50,3 +74,12 @@ class CascadeClassifier(Cascade):
         labels = sample.pred_label.tolist()
         text = ', '.join(f'{classes[label]} {sample.pred_score[label]:.2f}' for label in labels) or 'nothing'
         return text, None if truth is None else set(labels) == set(truth)
+
+
+def _shorten_names(cascade: CascadeClassifier, state: dict, prefix: str, metadata: dict) -> dict:
+    """Name the weights of a wrapped network as its own library does.
+
+    mmpretrain's wrappers do it by a hook whose result PyTorch drops where the wrapper is a part of something, but they
+    expect the short names in any checkpoint.
+    """
+    return cascade.recognizer._remove_state_dict_prefix(cascade.recognizer, state, f'{prefix}recognizer.', metadata)

@@ -135,7 +135,7 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
                                   f'{size[0]}×{size[1]}; with model.scale {self.scale} it must have '
                                   f'{wanted[0]}×{wanted[1]}.')
         full = self._shrink(batch_size)
-        return torch.cat([pad_to_size(image[None].float(), *full, self.pad_mode) for image in images])
+        return torch.cat([pad_to_size(image[None].to(torch.get_default_dtype()), *full, self.pad_mode) for image in images])
 
     def _shrink(self, size: Tuple[int, int]) -> Tuple[int, int]:
         return tuple(-(-side // self.scale) for side in size)
@@ -146,4 +146,4 @@ def _stack(tensors: Union[Tensor, Sequence[Tensor]]) -> Tensor:
 
 
 def _to_rgb(image: Tensor) -> Tensor:
-    return image.float().flip(1) / 255
+    return image.to(torch.get_default_dtype()).flip(1) / 255

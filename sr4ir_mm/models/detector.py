@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from mmcv import rescale_size
-from mmengine.structures import InstanceData
+from mmengine.structures import InstanceData, PixelData
 from torch import Tensor, nn
 
 from sr4ir_mm.registry import MODELS
@@ -58,6 +58,8 @@ class CascadeDetector(Cascade):
 
     @property
     def num_classes(self) -> Optional[int]:
+        if any(kind.__name__ == 'RPN' for kind in type(self.recognizer).__mro__):
+            return None  # it takes objects of all classes for one
         for path in _CLASSES:
             node = self.recognizer
             for name in path.split('.'):
@@ -69,6 +71,27 @@ class CascadeDetector(Cascade):
     def labels_of(self, data_sample) -> Iterator[Tensor]:
         if 'gt_instances' in data_sample and 'labels' in data_sample.gt_instances:
             yield data_sample.gt_instances.labels
+
+    def example_samples(self, count: int, height: int, width: int) -> List:
+        # here: only the library that is used is loaded
+        from mmdet.structures import DetDataSample
+        from mmdet.structures.mask import BitmapMasks
+
+        samples = []
+        for index in range(count):
+            shape = dict(img_shape=(height, width), ori_shape=(height, width), pad_shape=(height, width))
+            sample = DetDataSample(
+                metainfo=dict(shape, img_id=index, batch_input_shape=(height, width), scale_factor=(1., 1.)))
+            masks = np.zeros((1, height, width), np.uint8)
+            masks[:, height // 4:height // 2, width // 4:] = 1
+            sample.gt_instances = InstanceData(
+                bboxes=torch.tensor([[width // 4, height // 4, width, height // 2]], dtype=torch.get_default_dtype()),
+                labels=torch.tensor([index % (self.num_classes or 1)]),
+                masks=BitmapMasks(masks, height, width))
+            sample.ignored_instances = sample.gt_instances[:0]
+            sample.gt_sem_seg = PixelData(sem_seg=torch.zeros(1, height, width, dtype=torch.long))
+            samples.append(sample)
+        return samples
 
     def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
         for sample in batch.data_samples or ():
@@ -112,13 +135,12 @@ class CascadeDetector(Cascade):
             result['masks'] = masks.bool().numpy()
         return result
 
-    def at_size(self, sample, height: int, width: int):
-        # boxes, predicted and annotated, are at the original size, even if the pipeline has resized the image
-        factor = width / sample.ori_shape[1], height / sample.ori_shape[0]
+    def at_size(self, sample, height: int, width: int, gt_shape: Sequence[int]):
         sample = copy_sample(sample)
-        for name in ('gt_instances', 'pred_instances'):
+        # predictions are at the original size, even if the pipeline has resized the image
+        for name, shape in dict(gt_instances=gt_shape, pred_instances=sample.ori_shape).items():
             if name in sample:
-                _resize_instances(sample.get(name), factor, (height, width))
+                _resize_instances(sample.get(name), (width / shape[1], height / shape[0]), (height, width))
         return sample
 
     def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,

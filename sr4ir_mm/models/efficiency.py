@@ -1,7 +1,8 @@
 """What makes a network fit, and fast: activation checkpointing, mixed precision, memory format, attention masks."""
+import copy
 from functools import partial, wraps
 from types import FunctionType
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils.random_state import seeded
 
 
 def repeated_blocks(network: nn.Module) -> Iterator[nn.Module]:
@@ -49,6 +51,30 @@ def gains_channels_last(network: nn.Module) -> bool:
         return True
     kind = getattr(network.backbone, 'arch', None) or type(network.backbone).__name__
     return str(kind).lower().startswith(('resnet', 'mobilenet'))
+
+
+def try_channels_last(recognizer: nn.Module, samples: List) -> Optional[str]:
+    """Try a training step and a prediction of a copy whose feature maps lie in memory channels last.
+
+    Heads that view a feature map flat fail at this, and so do weights of five dimensions.
+
+    Args:
+        recognizer: A model of a host library; it is not changed.
+        samples: Annotated samples for images of 64×64 pixels.
+
+    Returns:
+        What went wrong, in the words of the error; None if nothing did.
+    """
+    with seeded(0):
+        images = torch.rand(len(samples), 3, 64, 64)
+        try:
+            copied = copy.deepcopy(recognizer).train().to(memory_format=torch.channels_last)
+            copied.parse_losses(copied.loss(images, copy.deepcopy(samples)))[0].backward()
+            with torch.no_grad():
+                copied.eval().predict(images, copy.deepcopy(samples))
+        except Exception as error:  # whatever it is, without channels last it cannot come from there
+            return f'{type(error).__name__}: {str(error).splitlines()[0] if str(error) else "no message"}'
+    return None
 
 
 def fold_batch_norm(network: nn.Module) -> None:
@@ -144,21 +170,22 @@ def keep_float32(network: nn.Module) -> None:
             module.register_forward_pre_hook(_float32_inputs, with_kwargs=True)
         elif kind.startswith('mmdet.models.') and ('.necks.' in kind or '_heads.' in kind):
             module.register_forward_hook(_float32_output)
-        elif kind.startswith('mmseg.models.') and isinstance(getattr(module, 'conv_seg', None), nn.Module):
+        elif isinstance(getattr(module, 'conv_seg', None), nn.Module):  # a head of mmseg, or derived from one
             module.conv_seg.register_forward_hook(_float32_output)
 
 
-def _to_float32(value: Any) -> Any:
+def to_float32(value: Any) -> Any:
+    """Convert half precision to float32, in lists and tuples too; leave all else, float64 among it, as it is."""
     if isinstance(value, Tensor):
         return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
     if isinstance(value, (list, tuple)):
-        return type(value)(map(_to_float32, value))
+        return type(value)(map(to_float32, value))
     return value
 
 
 def _float32_inputs(module: nn.Module, args: tuple, kwargs: dict) -> Tuple[tuple, dict]:
-    return _to_float32(args), {name: _to_float32(value) for name, value in kwargs.items()}
+    return to_float32(args), {name: to_float32(value) for name, value in kwargs.items()}
 
 
 def _float32_output(module: nn.Module, args: tuple, output: Any) -> Any:
-    return _to_float32(output) if torch.is_autocast_cpu_enabled() else output
+    return to_float32(output) if torch.is_autocast_cpu_enabled() else output

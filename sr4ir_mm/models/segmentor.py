@@ -31,6 +31,15 @@ class CascadeSegmentor(Cascade):
         if 'gt_sem_seg' in data_sample:
             yield data_sample.gt_sem_seg.data
 
+    def example_samples(self, count: int, height: int, width: int) -> List:
+        from mmseg.structures import SegDataSample  # here: only the library that is used is loaded
+        samples = []
+        for _ in range(count):
+            sample = SegDataSample(metainfo=dict(img_shape=(height, width), ori_shape=(height, width)))
+            sample.gt_sem_seg = PixelData(data=torch.randint(0, self.num_classes, (1, height, width)))
+            samples.append(sample)
+        return samples
+
     def logits(self, image: Tensor) -> Tensor:
         if self.recognizer.test_cfg.mode != 'whole':
             raise ConfigError(f"model.recognizer.test_cfg.mode is '{self.recognizer.test_cfg.mode}'; allowed for an "
@@ -62,7 +71,7 @@ class CascadeSegmentor(Cascade):
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         return super().draw(visualizer, image, sample, with_labels=False, **kwargs)
 
-    def at_size(self, sample, height: int, width: int):
+    def at_size(self, sample, height: int, width: int, gt_shape: Sequence[int]):
         sample = copy_sample(sample)
         for name in ('gt_sem_seg', 'pred_sem_seg'):
             if name in sample:

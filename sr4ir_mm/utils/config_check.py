@@ -1,4 +1,5 @@
 """What can be known to be wrong with a config before anything is built."""
+import copy
 import os
 import os.path as osp
 from difflib import get_close_matches
@@ -7,9 +8,11 @@ from typing import Any, Iterator, Optional, Sequence, Tuple
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.fileio import exists, join_path
+from mmengine.logging import print_log
 
 from .checkpoint import check_checkpoint
 from .errors import ConfigError
+from .schedules import follow_length
 
 # What MMEngine's runner reads; anything else at the top of a config is a variable of its author.
 RUNNER_KEYS = (
@@ -35,7 +38,10 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
     for _, node in _walk(cfg._cfg_dict, ''):
         if node.get('_scope_') == 'sr4ir_mm':  # MMEngine puts it into such a base, whose scope is the host library's
             node.pop('_scope_')
+    of_the_file = copy.deepcopy(cfg.get('train_cfg') or {})
     cfg.merge_from_dict(overrides)
+    for line in follow_length(cfg, of_the_file, overrides):
+        print_log(line)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
     # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a quarter
@@ -114,6 +120,8 @@ def _check_checkpoints(cfg: Config) -> None:
     for key, node in _walk(cfg.get('model', {}), 'model'):
         if node.get('type') == 'Pretrained':
             check_weights(node.get('checkpoint', ''), f'{key}.checkpoint')
+        elif node.get('type') == 'sr4ir_mm.Spandrel' and node.get('checkpoint'):
+            check_weights(node['checkpoint'], f'{key}.checkpoint')
 
 
 def _check_dataset(dataset: dict, key: str) -> None:
@@ -172,6 +180,8 @@ def _check_crop(cfg: Config) -> None:
         if any(side % scale for side in size):
             raise ConfigError(f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which is no multiple of '
                               f'model.scale, {scale}; allowed: for example {size[0] // scale * scale}.')
+        if model['restorer'].get('type') == 'sr4ir_mm.Spandrel':
+            continue  # which pads what is smaller than a window
         window = model['restorer'].get('window_size', 1)
         if min(size) // scale < window:
             raise ConfigError(f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which model.scale {scale} makes '

@@ -1,13 +1,11 @@
 """From the config of a method to those of the protocols that it is compared with, by a table of phases."""
 import copy
-from typing import Dict, Iterable, List, Optional, Sequence
+from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from mmengine.config import Config, ConfigDict
 
 from .errors import ConfigError, check_choice
-
-#: where the metrics come from that compare images, not predictions
-RESTORATION_SCOPES = ('sr4ir_mm.', 'mmagic.')
+from .image_metrics import IMAGE_METRICS, is_image_metric
 
 
 def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
@@ -92,8 +90,8 @@ def in_order(names: Sequence[str], protocols: Dict[str, ConfigDict]) -> List[str
 def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str]) -> Config:
     """Make the config of a protocol out of that of a method.
 
-    The phases say everything: a part that they neither teach nor look through is left out, and one that they do not
-    update gets no optimizer. Without phases nothing is trained: the config has a test only.
+    The phases say which parts there are: a part that they neither teach nor look through is left out, and one that they
+    do not update gets no optimizer. Without phases nothing is trained: the config has a test only.
 
     Args:
         cfg: The config of a method; it is not changed.
@@ -101,13 +99,24 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
         checkpoints: For each part in the row's ``start``, the checkpoint that it starts from.
 
     Raises:
-        ConfigError: Nothing is left to evaluate.
+        ConfigError: Nothing is left to evaluate, ``cfg_options`` names what the config does not have, or batch norm shall
+            be estimated again in a protocol that trains.
     """
     from sr4ir_mm.models.cascade import Cascade  # brings torch, which this package's import shall not
 
     cfg = copy.deepcopy(cfg)
+    for key, value in protocol.get('cfg_options', {}).items():
+        _set_option(cfg, key, value, f"cfg_options of the protocol '{protocol.title}'")
+    if protocol.get('reestimate_bn'):
+        if protocol.phases:
+            raise ConfigError('A protocol has `reestimate_bn` and `phases`; allowed: `phases=[]` and, in `start`, the '
+                              'protocol whose trained parts are tested with new statistics.')
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), ConfigDict(
+            type='sr4ir_mm.ReestimateBatchNormHook', dataloader=cfg.train_dataloader)]
     if protocol.phases:
         _train(cfg, protocol.phases, Cascade.terms)
+        if check_choice(protocol.get('schedule'), (None, 'baseline'), f"schedule of the protocol '{protocol.title}'"):
+            cfg.param_scheduler = cfg.get('baseline_param_scheduler', cfg.param_scheduler)
     else:
         cfg.update(train_cfg=None, train_dataloader=None, optim_wrapper=None, param_scheduler=None)
     if 'restorer' in protocol:
@@ -117,6 +126,26 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
     for part in protocol.get('start', {}):
         cfg.model[part].init_cfg = ConfigDict(type='Pretrained', checkpoint=checkpoints[part], prefix=part)
     return cfg
+
+
+def _set_option(cfg: Config, key: str, value: Any, where: str) -> None:
+    """Set ``a.b.c`` to a value; ``a.b`` must exist, and in a list a step is an index or the type of one element."""
+    *path, last = key.split('.')
+    node = cfg
+    for step in path:
+        node = _children(node)
+        node = node[check_choice(step, node, f"{where}: a step of '{key}'")]
+    if not isinstance(node, dict):
+        raise ConfigError(f"{where}: '{key}' has nowhere to go; '{'.'.join(path)}' is {node!r}, which has no keys.")
+    node[last] = value
+
+
+def _children(node: Any) -> Dict[str, Any]:
+    """Return what is below a node by its keys, in a list by index and by type without its scope."""
+    if isinstance(node, (list, tuple)):
+        by_type = {str(each.get('type')).split('.')[-1]: each for each in node if isinstance(each, dict)}
+        return {**{str(index): each for index, each in enumerate(node)}, **by_type}
+    return node if isinstance(node, (dict, Config)) else {}
 
 
 def set_sigma(cfg: Config, sigma: float) -> Config:
@@ -167,10 +196,10 @@ def _drop_recognizer(cfg: Config) -> None:
         cfg.model.data_preprocessor = preprocessor
     cfg.model.update(recognizer=None, tdp=None)
     for key in ('val_evaluator', 'test_evaluator'):
-        metrics = [metric for metric in _as_list(cfg.get(key) or []) if metric.type.startswith(RESTORATION_SCOPES)]
+        metrics = [metric for metric in _as_list(cfg.get(key) or []) if is_image_metric(metric)]
         if not metrics:
-            raise ConfigError(f'{key} has no metric of restored images, so nothing can be said about a protocol without '
-                              "recognizer; add, for example, dict(type='sr4ir_mm.PSNR').")
+            raise ConfigError(f'{key} has no metric of restored images ({", ".join(IMAGE_METRICS)}), so nothing can be '
+                              "said about a protocol without recognizer; add, for example, dict(type='sr4ir_mm.PSNR').")
         cfg[key] = metrics
 
 

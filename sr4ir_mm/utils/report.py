@@ -2,16 +2,18 @@
 import csv
 import math
 import statistics
-from itertools import product
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .errors import check_choice
+from .image_metrics import axis_label, is_image_metric
+from .intervals import Interval
 
 #: the figure of a task that papers report, where a metric computes several
 MAIN_METRICS = ('mIoU', 'coco/bbox_mAP', 'pascal_voc/mAP', 'accuracy/top1')
-RESTORATION_METRICS = ('PSNR', 'SSIM', 'LPIPS')
 DIFFERENCE = 'difference'
+#: what an interval is by, in words
+METHODS = dict(bootstrap='bootstrap over images and seeds', t='paired t over seeds')
 
 
 def main_metric(results: Sequence[dict], wanted: Optional[str] = None) -> Optional[str]:
@@ -23,56 +25,15 @@ def main_metric(results: Sequence[dict], wanted: Optional[str] = None) -> Option
     names = list(dict.fromkeys(name for result in results for name in result['metrics']))
     if wanted is not None:
         return check_choice(wanted, names, '--metric')
-    task = [name for name in names if name.split('/')[-1] not in RESTORATION_METRICS]
+    task = [name for name in names if not is_image_metric(name)]
     return next((name for name in MAIN_METRICS if name in task), task[0] if task else None)
-
-
-def differences(results: Dict[str, Sequence[dict]],
-                pairs: Sequence[Tuple[str, str]],
-                titles: Dict[str, str],
-                metrics: str = 'metrics') -> str:
-    """A table of how much better the second protocol of each pair is, seed by seed, with a column for each task.
-
-    A cell has the mean of the differences in the task metric and its standard error, bold where the mean is at least
-    twice that above zero, and says how many seeds it has where others of the task have more. Pairs that no task has are
-    left out.
-
-    Args:
-        results: What finished runs have written, by the title of their task.
-        pairs: Two protocols each.
-        titles: Of the protocols.
-        metrics: Where a result has its figures: ``'metrics'`` of test images, ``'val_metrics'`` of validation images.
-    """
-    names = {task: main_metric(runs) for task, runs in results.items()}
-
-    def of(task):
-        return lambda run: run.get(metrics, {}).get(names[task], math.nan)
-
-    pairs = [tuple(pair) for pair in pairs]
-    cells = {(task, pair): _differences(results[task], of(task), *pair) for task, pair in product(results, pairs)}
-    digits = {task: _places(map(of(task), runs)) for task, runs in results.items()}
-    most = {task: max(len(cells[task, pair]) for pair in pairs) for task in results}
-
-    def text(task, pair):
-        mean, error = _mean_and_error(cells[task, pair])
-        cell = _cell(mean, error, digits[task], sign='+')
-        seeds = len(cells[task, pair])
-        count = f' ({seeds} seed{"s" * (seeds > 1)})' if 0 < seeds < most[task] else ''
-        return (f'**{cell}**' if mean >= 2 * error else cell) + count
-
-    lines = ['| | ' + ' | '.join(f'{task} ({names[task]})' for task in results) + ' |', '|' + '---|' * (len(results) + 1)]
-    for pair in pairs:
-        if any(cells[task, pair] for task in results):
-            row = [f'{titles[pair[0]]} < {titles[pair[1]]}', *(text(task, pair) for task in results)]
-            lines.append('| ' + ' | '.join(row) + ' |')
-    return '\n'.join(lines) + '\n'
 
 
 def _columns(results: Sequence[dict], metric: Optional[str]) -> Dict[str, callable]:
     """What each column is called and where its value is in a result."""
     names = list(dict.fromkeys(name for result in results for name in result['metrics']))
     shown = [metric] if metric else []
-    shown += [name for name in names if name.split('/')[-1] in RESTORATION_METRICS and name != metric]
+    shown += [name for name in names if is_image_metric(name) and name != metric]
     # a test alone has no costs
     kinds = sorted({result['memory_kind'] for result in results if 'memory_kind' in result})
     memory = f'peak memory ({"/".join(kinds)}, MiB)'
@@ -85,7 +46,8 @@ def _columns(results: Sequence[dict], metric: Optional[str]) -> Dict[str, callab
 def summarize(results: Sequence[dict],
               order: Sequence[str],
               metric: Optional[str],
-              baseline: Optional[str] = None) -> List[dict]:
+              baseline: Optional[str] = None,
+              interval: Optional[Callable[[str, str], Interval]] = None) -> List[dict]:
     """One row for each protocol: ``protocol``, ``seeds`` and, for each column, (mean, deviation).
 
     The deviation is that of a sample; one seed has none.
@@ -95,7 +57,8 @@ def summarize(results: Sequence[dict],
         order: The protocols, as the table has them.
         metric: Name of the task metric.
         baseline: A protocol. The column ``difference`` then has the mean of the differences to it, of runs with the same
-            seed, and the standard error of that mean.
+            seed, with its interval.
+        interval: Makes that of two protocols, see :meth:`sr4ir_mm.utils.differences.Differences.interval`.
     """
     rows = []
     columns = _columns(results, metric)
@@ -105,22 +68,9 @@ def summarize(results: Sequence[dict],
         for column, get in columns.items():
             row[column] = _mean_and_deviation(map(get, runs))
             if column == metric and baseline is not None:
-                row[DIFFERENCE] = _mean_and_error(_differences(results, get, baseline, name) if name != baseline else [])
+                row[DIFFERENCE] = interval(baseline, name) if name != baseline else Interval(math.nan)
         rows.append(row)
     return rows
-
-
-def _differences(results: Sequence[dict], get: callable, first: str, second: str) -> List[float]:
-    """By how much the second protocol is above the first, in each seed that both have."""
-    values = {(run['protocol'], run['seed']): get(run) for run in results}
-    pairs = [values[second, seed] - values[first, seed] for protocol, seed in values
-             if protocol == second and (first, seed) in values]
-    return [difference for difference in pairs if not math.isnan(difference)]
-
-
-def _mean_and_error(values: Sequence[float]) -> Tuple[float, float]:
-    mean, deviation = _mean_and_deviation(values)
-    return mean, deviation / math.sqrt(max(len(values), 1))
 
 
 def _mean_and_deviation(values: Iterable[float]) -> Tuple[float, float]:
@@ -137,46 +87,66 @@ def _digits(rows: Sequence[dict]) -> Dict[str, int]:
         if column == DIFFERENCE:
             digits[column] = list(digits.values())[-1]
         elif column not in ('protocol', 'seeds'):
-            digits[column] = _places(row[column][0] for row in rows)
+            digits[column] = places(row[column][0] for row in rows)
     return digits
 
 
-def _places(values: Iterable[float]) -> int:
+def places(values: Iterable[float]) -> int:
     """Digits behind the point: mAP and SSIM are fractions, PSNR and seconds are not."""
     return 3 if max((abs(value) for value in values if math.isfinite(value)), default=2) <= 1 else 2
 
 
-def _cell(mean: float, deviation: float, digits: int, sign: str = '') -> str:
-    if math.isnan(mean):
-        return '–'
-    if math.isinf(mean):
-        return '∞'
+def number(value: float, digits: int, sign: str = '') -> str:
+    """Return a figure as tables have it: a dash where there is none, no digits behind the point from 100 on."""
+    if not math.isfinite(value):
+        return '–' if math.isnan(value) else '∞'
+    return f'{value:{sign}.{0 if abs(value) >= 100 else digits}f}'
+
+
+def _value_cell(mean: float, deviation: float, digits: int) -> str:
     digits = 0 if abs(mean) >= 100 else digits
-    return f'{mean:{sign}.{digits}f}' + ('' if math.isnan(deviation) else f' ± {deviation:.{digits}f}')
+    return number(mean, digits) + ('' if math.isnan(deviation) or math.isinf(mean) else f' ± {deviation:.{digits}f}')
+
+
+def interval_text(interval: Interval, digits: int) -> str:
+    """Return the mean with its sign and its interval."""
+    text = number(interval.mean, digits, sign='+')
+    if not math.isfinite(interval.low):
+        return text
+    return f'{text} [{number(interval.low, digits, sign="+")}, {number(interval.high, digits, sign="+")}]'
+
+
+def describe(intervals: Iterable[Interval]) -> str:
+    """Return the sentence that says what the intervals of a table are; empty where there are none."""
+    used = {interval.method for interval in intervals}
+    methods = [title for method, title in METHODS.items() if method in used]
+    return f'Intervals of 95 %: {", elsewhere ".join(methods)}.' if methods else ''
 
 
 def markdown(rows: Sequence[dict], titles: Dict[str, str], baseline: Optional[str] = None) -> str:
     """The table for people."""
     digits = _digits(rows)
-    columns = list(digits)
-    heads = [f'− {titles[baseline]} (± standard error)' if column == DIFFERENCE else column for column in columns]
-    lines = ['| protocol | ' + ' | '.join(heads) + ' | seeds |', '|' + '---|' * (len(columns) + 2)]
+    heads = [f'− {titles[baseline]} [95 %]' if column == DIFFERENCE else column for column in digits]
+    lines = ['| protocol | ' + ' | '.join(heads) + ' | seeds |', '|' + '---|' * (len(heads) + 2)]
     for row in rows:
-        cells = [titles[row['protocol']],
-                 *(_cell(*row[column], digits[column], sign='+' if column == DIFFERENCE else '') for column in columns)]
-        lines.append('| ' + ' | '.join([*cells, ', '.join(map(str, row['seeds'])) or '–']) + ' |')
-    return '\n'.join(lines) + '\n'
+        cells = [interval_text(row[column], digits[column]) if column == DIFFERENCE else
+                 _value_cell(*row[column], digits[column]) for column in digits]
+        lines.append('| ' + ' | '.join([titles[row['protocol']], *cells, ', '.join(map(str, row['seeds'])) or '–']) + ' |')
+    note = describe(row[DIFFERENCE] for row in rows if DIFFERENCE in row)
+    return '\n'.join(lines) + '\n' + (f'\n{note}\n' if note else '')
 
 
 def write_csv(rows: Sequence[dict], path: Path) -> None:
     """The table for programs: plain numbers, empty where there is none."""
     columns = [key for key in rows[0] if key not in ('protocol', 'seeds')]
+    parts = {column: ('', ' low', ' high', ' p') if column == DIFFERENCE else ('', ' deviation') for column in columns}
     with path.open('w', newline='') as file:
         writer = csv.writer(file)
-        writer.writerow(['protocol', 'seeds', *(name for key in columns for name in (key, f'{key} deviation'))])
+        writer.writerow(['protocol', 'seeds', *(column + part for column in columns for part in parts[column])])
         for row in rows:
-            values = ['' if math.isnan(value) else value for column in columns for value in row[column]]
-            writer.writerow([row['protocol'], ' '.join(map(str, row['seeds'])), *values])
+            values = [value for column in columns for value in row[column][:len(parts[column])]]
+            writer.writerow([row['protocol'], ' '.join(map(str, row['seeds'])),
+                             *('' if math.isnan(value) else value for value in values)])
 
 
 def plot(rows: Sequence[dict],
@@ -185,13 +155,13 @@ def plot(rows: Sequence[dict],
          heading: str,
          path: Path,
          baseline: Optional[str] = None) -> None:
-    """The task metric and the restoration metrics of each protocol, with the deviation over the seeds.
+    """The task metric and the image metrics of each protocol, with the deviation over the seeds.
 
-    With a baseline the differences to it too, with their standard error.
+    With a baseline the differences to it too, with their intervals.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    names = [key for key in rows[0] if key in (metric, DIFFERENCE) or key.split('/')[-1] in RESTORATION_METRICS]
+    names = [key for key in rows[0] if key in (metric, DIFFERENCE) or is_image_metric(key)]
     digits = _digits(rows)
     figure = Figure(figsize=(1.5 + 3.2 * len(names), 1.2 + 0.32 * len(rows)), layout='constrained')
     FigureCanvasAgg(figure)
@@ -199,17 +169,21 @@ def plot(rows: Sequence[dict],
     labels = [titles[row['protocol']] for row in rows]
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False, sharey=True)[0], names):
         for place, row in enumerate(rows):
-            mean, deviation = row[name]
+            mean = row[name][0]
             if not math.isfinite(mean):
                 continue
+            if name == DIFFERENCE:
+                error = [[mean - row[name].low], [row[name].high - mean]]
+            else:
+                error = [[row[name][1]]] * 2
             # points, not bars: neither decibels nor what matters of a metric starts at zero
-            axes.errorbar(mean, place, xerr=0 if math.isnan(deviation) else deviation, fmt='o', markersize=4, capsize=3,
+            axes.errorbar(mean, place, xerr=None if math.isnan(error[0][0]) else error, fmt='o', markersize=4, capsize=3,
                           color='tab:blue')
             text = f'{mean:{"+" if name == DIFFERENCE else ""}.{digits[name]}f}'
             axes.annotate(text, (mean, place), (0, 5), textcoords='offset points', ha='center', fontsize=7)
         if name == DIFFERENCE:
             axes.axvline(0, color='black', linewidth=0.8)
-        axes.set_xlabel({'PSNR': 'PSNR (dB)', DIFFERENCE: f'{metric} − {titles.get(baseline)}'}.get(name, name))
+        axes.set_xlabel(f'{metric} − {titles.get(baseline)} [95 %]' if name == DIFFERENCE else axis_label(name))
         axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.4, -0.8)
         axes.margins(x=0.15)

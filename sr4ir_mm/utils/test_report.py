@@ -6,10 +6,7 @@ from typing import Dict, List, Sequence, Tuple
 from mmengine.config import Config
 
 from .files import write_json
-
-#: what counts images, not predictions
-_RESTORATION = dict(
-    PSNR='dB, higher is better', SSIM='higher is better', LPIPS='lower is better', NIQE='lower is better')
+from .image_metrics import IMAGE_METRICS, is_image_metric, metric_name
 
 
 def ask_for_classes(cfg: Config) -> None:
@@ -57,11 +54,10 @@ def split_classes(metrics: Dict[str, object], classes: Sequence[str]) -> Tuple[d
 
 
 def test_table(metrics: Dict[str, object], each: Dict[str, Dict[str, float]]) -> str:
-    """The table: task metrics, restoration metrics, classes."""
-    task = [(name, '') for name in metrics if name.split('/')[-1] not in _RESTORATION]
-    restoration = [(name, _RESTORATION[name.split('/')[-1]]) for name in metrics if name.split('/')[-1] in _RESTORATION]
-    text = _table(['metric', 'value', ''],
-                  [[name, _number(_or_nan(name, metrics[name])), note] for name, note in task + restoration])
+    """The table: task metrics, image metrics with their unit and direction, classes."""
+    rows = [[name, _number(_or_nan(name, value)), str(IMAGE_METRICS[metric_name(name)]) if is_image_metric(name) else '']
+            for name, value in sorted(metrics.items(), key=lambda item: is_image_metric(item[0]))]
+    text = _table(['metric', 'value', ''], rows)
     if each:
         columns = list(dict.fromkeys(name for found in each.values() for name in found))
         rows = [[name, *(_number(found.get(column, math.nan)) for column in columns)] for name, found in each.items()]

@@ -51,6 +51,8 @@ class PanelDrawer:
         visualizer: Config of the host library's visualizer.
         min_height: Small images are enlarged by a whole number to at least this height,
         max_height: large ones shrunk to this one.
+        annotations_follow_image: Whether boxes and masks are annotated in pixels of the packed image, as
+            :func:`~sr4ir_mm.datasets.annotations_follow_image` tells, or in those of the original one.
     """
 
     def __init__(self,
@@ -58,11 +60,13 @@ class PanelDrawer:
                  dataset_meta: dict,
                  visualizer: Optional[dict] = None,
                  min_height: int = 192,
-                 max_height: int = 480) -> None:
+                 max_height: int = 480,
+                 annotations_follow_image: bool = False) -> None:
         self.cascade = cascade
         self.dataset_meta = with_palette(dataset_meta.get('classes') or (), dataset_meta.get('palette'))
         self.min_height = min_height
         self.max_height = max_height
+        self.annotations_follow_image = annotations_follow_image
         self._visualizer = None
         if cascade.recognizer is not None and visualizer is not None:
             # the host's own drawing, without its storage; MMEngine would return an older one of the same name
@@ -164,7 +168,8 @@ class PanelDrawer:
     def _annotated(self, image: Tensor, sample, title: str, **kwargs) -> Tile:
         height, width = self.size(*image.shape[-2:])
         shown = self.enlarge(to_uint8(image), image.shape[-2:])
-        sample = self.cascade.at_size(sample.cpu(), height, width)
+        gt_shape = sample.get('img_shape' if self.annotations_follow_image else 'ori_shape')
+        sample = self.cascade.at_size(sample.cpu(), height, width, gt_shape)
         shown = self.cascade.draw(self._visualizer, shown, sample, **kwargs)
         caption, right = self.cascade.caption(sample, self.dataset_meta['classes'], **kwargs)
         return Tile(shown, title, caption, {True: _GREEN, False: _RED, None: _BLACK}[right])
@@ -197,11 +202,14 @@ def distance_map(one: Sequence[Tensor], other: Sequence[Tensor], weights: Sequen
 
     Returns:
         Shape (H, W): the weighted sum of the absolute differences, averaged over the channels; its mean is the loss.
+        Features without height and width, such as tokens, are left out.
     """
-    total = 0
+    total = torch.zeros(tuple(shape))
     for weight, a, b in zip(weights, one, other):
+        if a.dim() != 4:
+            continue
         difference = (a.float() - b.float()).abs().mean(1, keepdim=True)
-        total = total + weight * F.interpolate(difference, size=tuple(shape), mode='nearest')[0, 0]
+        total = total.to(difference) + weight * F.interpolate(difference, size=tuple(shape), mode='nearest')[0, 0]
     return total
 
 

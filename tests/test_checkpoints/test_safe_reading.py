@@ -10,6 +10,7 @@ import struct
 import threading
 import zipfile
 from collections import OrderedDict, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from sr4ir_mm.checkpoints import load_checkpoint, read_file, save_checkpoint, use_safe_loader, zoo_url
+from sr4ir_mm.checkpoints import load_checkpoint, read_file, save_checkpoint, trust_checkpoints, use_safe_loader, zoo_url
 from sr4ir_mm.checkpoints import loader as loader_module
-from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.utils import CheckpointError, ConfigError, quote, some
 
 
 def history(*values):
@@ -54,7 +55,7 @@ def everything():
             palette=[[1, 2, 3]],
             best=np.float64(0.25),
             count=np.int64(3),
-            config=ConfigDict(a=1, b=dict(c=[dict(d=2)])),
+            settings=ConfigDict(a=1, b=dict(c=[dict(d=2)])),
             cfg=Config(dict(model=dict(a=1))),
             names={'x', 'y'}),
         state_dict=weights,
@@ -301,16 +302,53 @@ def test_a_bad_checkpoint_is_refused_and_nothing_is_run(tmp_path, monkeypatch, n
     assert HistoryBuffer.mean is not None
 
 
+@pytest.mark.parametrize('text, shown', [
+    ('layer1.0.conv/weight:0', 'layer1.0.conv/weight:0'), ('a b', "'a b'"), ('', "''"),
+    ('\x1b]0;owned\x07', "'\\x1b]0;owned\\x07'"),
+    ('a\nb', "'a\\nb'"), ('\u202ea', "'\\u202ea'"), ('\udc80', "'\\udc80'"), ('a' * 5_000_000, 'a' * 80 + '…'),
+    (3, '3'), (10**1000, 'an absurd number'), ([1], 'a list'), (None, 'None')
+])
+def test_text_of_a_file_is_shown_so_that_no_terminal_obeys_it(text, shown):
+    assert quote(text) == shown
+
+
+def test_names_are_shown_so_too():
+    assert some(['a', 'b\n', 'c', 'd']) == "a, 'b\\n', c" and some([]) == 'nothing'
+
+
+def test_memory_grows_with_the_file_only(tmp_path):
+    """A thousand tensors that are the same memory, or a hundred real ones, are no attack."""
+    shared = torch.zeros(2**20)
+    content = dict(state_dict={f'{index}': shared for index in range(20)}, views=[shared[:5]] * 1000)
+    content.update({f'{index}': torch.zeros(2**10) for index in range(100)})
+    torch.save(content, tmp_path / 'a.pth')
+    found = load_checkpoint(str(tmp_path / 'a.pth'))
+    assert found['state_dict']['3'].data_ptr() == found['state_dict']['7'].data_ptr()
+    torch.save(dict(a=[shared.view(2**10, 2**10)[index:] for index in range(1000)]), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match='its tensors share memory'):
+        load_checkpoint(str(tmp_path / 'a.pth'))
+
+
+def test_many_tensors_are_no_attack(tmp_path):
+    """20,000: those of a network with 4,000 tensors, its average and what Adam keeps."""
+    memory = torch.ones(20_000, 2)  # one, since the test is not about the entries of a zip archive
+    torch.save({f'layer{index}.weight': memory[index] for index in range(20_000)}, tmp_path / 'a.pth')
+    assert len(load_checkpoint(str(tmp_path / 'a.pth'))) == 20_000
+
+
 def test_trust_is_asked_for(tmp_path):
     path = str(tmp_path / 'a.pth')
     torch.save(dict(state_dict=dict(a=torch.ones(1)), when=Calls(complex, 1, 2)), path)
     with pytest.raises(CheckpointError, match='builtins.complex.*nothing of it was run.*--trust-checkpoint'):
         load_checkpoint(path)
-    try:
-        use_safe_loader(trust=True)
+    with trust_checkpoints():
         assert load_checkpoint(path)['when'] == 1 + 2j
-    finally:
-        use_safe_loader(trust=False)
+        with trust_checkpoints(False), pytest.raises(CheckpointError, match='builtins.complex'):
+            load_checkpoint(path)
+        with ThreadPoolExecutor() as pool, pytest.raises(CheckpointError, match='builtins.complex'):
+            pool.submit(load_checkpoint, path).result()
+    with pytest.raises(CheckpointError, match='builtins.complex'):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize('zipped', [True, False])

@@ -1,11 +1,12 @@
 import pytest
-from mmengine.config import ConfigDict
+import torch
+from mmengine.config import Config, ConfigDict
 from sr4ir_mm.engine import build_phases, only_training
 from sr4ir_mm.models import CascadeSegmentor
 from sr4ir_mm.utils import ConfigError
 from torch import nn
 
-from tests.conftest import SR4IR_PHASES
+from tests.conftest import ROOT, SR4IR_PHASES
 
 PARTS = ['restorer', 'recognizer']
 
@@ -43,6 +44,8 @@ def test_a_term_in_two_phases_is_logged_with_its_phase():
     (dict(losses=dict(pixel=dict(weigth=1))), r"a key of train_cfg.phases\[0\].losses.pixel is 'weigth'"),
     (dict(losses={}), 'has no `losses`'),
     (dict(loss=1), r"a key of train_cfg.phases\[0\] is 'loss'"),
+    (dict(train_mode=['recogniser']), r"phases\[0\].train_mode is 'recogniser'; allowed: .*Did you mean 'recognizer'"),
+    (dict(train_mode='restorer'), r"phases\[0\].train_mode has 'restorer', which .*phases\[0\].update has too: what is updated"),
 ])
 def test_a_mistake_is_told(change, message):
     phase = dict(dict(name='restore', update='restorer', losses=dict(pixel=1.0)), **change)
@@ -71,3 +74,46 @@ def test_only_training_restores_what_was():
     assert not frozen.requires_grad and parts['recognizer'][1].weight.requires_grad
     with only_training(parts, ['recognizer']):
         assert not frozen.requires_grad and not parts['restorer'].weight.requires_grad
+
+
+def test_a_frozen_part_in_train_mode_draws_dropout_but_keeps_statistics_and_gradients():
+    parts = dict(
+        restorer=nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5), nn.InstanceNorm2d(3, track_running_stats=True)),
+        recognizer=nn.Conv2d(3, 3, 1))
+    restorer = parts['restorer'].train()
+    restorer[0].bias.requires_grad_(False)
+    before = {name: value.clone() for name, value in restorer.state_dict().items()}
+    image = torch.randn(2, 3, 8, 8)
+    with only_training(parts, ['recognizer'], ['restorer']):
+        draws = [restorer(image) for _ in range(2)]
+        assert not torch.equal(*draws) and not draws[0].requires_grad
+        assert not any(parameter.requires_grad for parameter in restorer.parameters())
+        assert parts['recognizer'].training and parts['recognizer'].weight.requires_grad
+    assert all(torch.equal(value, before[name]) for name, value in restorer.state_dict().items())
+    assert all(module.training for module in restorer.modules())
+    assert restorer[0].weight.requires_grad and not restorer[0].bias.requires_grad
+
+
+def test_a_phase_without_the_key_has_frozen_parts_in_eval_mode():
+    assert [phase.train_mode for phase in build(*SR4IR_PHASES)] == [(), ()]
+    assert build(SR4IR_PHASES[0], dict(SR4IR_PHASES[1], train_mode='restorer'))[1].train_mode == ('restorer', )
+
+
+def test_the_published_recipe_has_stochastic_depth_on_and_its_baselines_off():
+    """As in the reference: only SR4IR leaves its restorer in train mode while the recognizer learns."""
+    sr4ir = [(), ('restorer', )]
+    for name, expected in {
+            'sr4ir/deeplabv3_swinir_x4_voc': sr4ir,
+            'sr4ir/faster-rcnn_swinir_x8_voc': sr4ir,
+            'sr4ir/resnet18_swinir_x4_cub': sr4ir,
+            'baselines/s2t_deeplabv3_swinir_x4_voc': [()],
+    }.items():
+        cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+        assert cfg.model.restorer.get('drop_path_rate', 0.1) == 0.1  # mmagic's default, as published
+        assert [phase.train_mode for phase in build(*cfg.train_cfg.phases)] == expected
+
+
+def test_the_measurement_of_train_mode_changes_nothing_else():
+    demo = Config.fromfile(ROOT / 'configs/demo/sr4ir_fpn_swinir_x4_demo.py').train_cfg.phases
+    row = Config.fromfile(ROOT / 'configs/_base_/study_train_mode.py').protocols['sr4ir-train-mode'].phases
+    assert row[1].pop('train_mode') == ['restorer'] and row == demo

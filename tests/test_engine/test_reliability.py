@@ -20,10 +20,10 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, init_default_scope
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.engine import AtomicBackend
-from sr4ir_mm.utils import CheckpointError, check_checkpoint, latest_checkpoint
+from sr4ir_mm.utils import CheckpointError, ConfigError, check_checkpoint, latest_checkpoint
 
 from tests.conftest import ROOT
-from tests.processes import forked
+from tests.processes import forked, launched
 from tests.test_engine.test_loops import run
 from tests.test_engine.test_resume import by_epoch, by_iteration, finite_by_iteration, tensors, within_epochs
 
@@ -91,6 +91,13 @@ class Spoil(Hook):
             next(runner.model.parameters()).data.fill_(float('nan'))
 
 
+def wait_for(path, process):
+    """Until a file is there; a process that ends before is an error."""
+    deadline = time.monotonic() + 100
+    while not path.exists():
+        assert process.wait(0.1) is None and time.monotonic() < deadline, process.output()
+
+
 def last_checkpoint(work_dir):
     return max(Path(work_dir).glob('*_*.pth'), key=lambda path: int(path.stem.split('_')[1]))
 
@@ -137,6 +144,38 @@ def test_killed_while_a_checkpoint_is_written(config, tmp_path, kind, amp):
     assert not list(killed.glob('*.tmp'))
 
 
+def of_two(cfg):
+    """For two processes with plain batch norm, whose statistics are each process's own."""
+    within_epochs(cfg)
+    cfg.model_wrapper_cfg = dict(type='sr4ir_mm.CascadeDistributedDataParallel')
+    cfg.train_dataloader.batch_size = 1
+
+
+def wait(processes, seconds=None):
+    return [process.wait() if seconds is None else process.wait(seconds) for process in processes]
+
+
+def test_two_processes_with_batch_norm_go_on_to_the_same_bits(config, tmp_path):
+    path = config(of_two)
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    launch = ('--launcher', 'pytorch')
+    assert wait(launched(2, train, path, whole, *launch)) == [0, 0]
+    stop = ('--cfg-options', 'default_hooks.stop.type=StopAt', 'default_hooks.stop.at=3')
+    assert wait(launched(2, train, path, killed, *launch, *stop)) == [1, 1]
+    assert wait(launched(2, train, path, killed, *launch, '--resume')) == [0, 0]
+    assert_same(killed, whole)
+    first, second = load_checkpoint(last_checkpoint(killed))['resume_state']['processes']
+    running = 'model.recognizer.backbone.layer1.0.bn1.running_mean'
+    assert not first['buffers'] and running in second['buffers']  # only what differs from the plain checkpoint
+    assert 'model.recognizer.backbone.layer1.0.bn1.num_batches_tracked' not in second['buffers']
+    # one process goes on from it too, and says what it takes
+    process = forked(train, path, killed, '--resume', str(killed / 'iter_7.pth'), '--cfg-options',
+                     'train_dataloader.batch_size=2')
+    assert process.wait() == 0
+    assert 'saved by 2 processes, and now there are 1: the training goes on with other random numbers, and with the ' \
+           'batch-norm statistics of the first process' in process.output()
+
+
 def train_on_a_slow_disk(*args):
     """So that many a kill falls into the writing of a checkpoint."""
     fsync = os.fsync
@@ -169,6 +208,56 @@ def test_killed_at_random_points(config, tmp_path, kind, amp):
     assert_same(killed, whole)
     print(f'{kind.__name__}, {amp}: {len(kills)} kills, {during_writing} of them in the midst of a checkpoint; the last '
           f'checkpoints were {", ".join(kills)}')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('amp', [None, 'bfloat16'])
+def test_two_processes_killed_at_random_points(config, tmp_path, amp):
+    """Twenty kills of one process or of both, with plain batch norm."""
+    path = config(of_two, amp, length=3)
+    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    launch = ('--launcher', 'pytorch')
+    started = time.monotonic()
+    assert wait(launched(2, train_on_a_slow_disk, path, whole, *launch)) == [0, 0]
+    duration = time.monotonic() - started
+    dice = random.Random(0)
+    kills, during_writing = [], 0
+    while len(kills) < 20:
+        processes = launched(2, train_on_a_slow_disk, path, killed, *launch, '--resume')
+        victims = dice.choice([processes, processes[:1], processes[1:]])
+        if victims[0].wait(dice.uniform(0.2, 1.1) * duration) is None:
+            during_writing += bool(list(killed.glob('*.tmp')))
+            for process in victims:
+                process.kill()
+            kills.append(last_checkpoint(killed).stem if list(killed.glob('*.pth')) else 'start')
+        if not wait(processes) == [0, 0]:
+            continue
+        assert_same(killed, whole)
+        shutil.rmtree(killed)
+    assert wait(launched(2, train, path, killed, *launch, '--resume')) == [0, 0]
+    assert_same(killed, whole)
+    print(f'two processes, {amp}: {len(kills)} kills, {during_writing} of them in the midst of a checkpoint; the last '
+          f'checkpoints were {", ".join(kills)}')
+
+
+def test_a_second_training_in_a_work_dir_is_refused(config_file, tool, tmp_path):
+    work_dir = tmp_path / 'work'
+    first = forked(train, config_file, work_dir, '--cfg-options', 'train_cfg.max_epochs=10000',
+                   'default_hooks.checkpoint.max_keep_ckpts=2', 'train_dataloader.num_workers=1')
+    wait_for(work_dir / 'last_checkpoint', first)
+    with pytest.raises(ConfigError, match=fr"work_dir is '{work_dir}', in which another training runs \(process {first.pid}"):
+        tool('train').main([config_file, '--work-dir', str(work_dir), '--resume'])
+    # the training alone is killed: its lock is gone although a worker may still live
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.wait() == -signal.SIGKILL
+    tool('train').main([config_file, '--work-dir', str(work_dir), '--cfg-options', 'train_cfg.max_epochs=1'])
+    first.kill()
+
+
+def test_a_work_dir_that_cannot_be_written_is_named(config_file, tool, tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(ConfigError, match="work_dir is '.*/file/work', where nothing can be written: Not a directory"):
+        tool('train').main([config_file, '--work-dir', str(tmp_path / 'file/work')])
 
 
 def test_a_full_disk_loses_nothing(config, tmp_path):

@@ -95,7 +95,8 @@ def test_lpips_uses_the_weights_of_a_path(tmp_path):
 
 
 def test_lpips_without_weights_says_what_to_do(tmp_path):
-    with pytest.raises(ConfigError, match=r'lacks the weights of vgg16 .*no.pth.*fetch https://.*vgg16.*LPIPS.backbone'):
+    with pytest.raises(ConfigError, match=r'lacks the weights of vgg16 .*no.pth.*put the file https://.*vgg16.*\.pth into '
+                       r'.*checkpoints or name its place in LPIPS.backbone, or do without .*: --skip-metrics LPIPS'):
         LPIPS(backbone=str(tmp_path / 'no.pth'))
 
 

@@ -52,7 +52,7 @@ def test_what_is_frozen_gets_no_gradient():
     assert quick.weight.grad is not None
 
 
-def test_depthwise_convolutions_under_autocast():
+def test_depthwise_convolutions_under_autocast(bfloat16):
     """The output is bfloat16, the gradients have the type of what they belong to."""
     torch.manual_seed(0)
     plain = nn.Conv2d(4, 4, 3, padding=1, groups=4)

@@ -7,10 +7,8 @@ from sr4ir_mm.models.efficiency import fold_batch_norm, gains_channels_last, qui
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
 
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, edsr, seg_batch, segmentor
+from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
 
-SWINIR = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=4, depths=[2, 2], embed_dim=8,
-              num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffledirect', resi_connection='1conv')
 NAFNET = dict(type='mmagic.NAFNet', mid_channels=4, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1], middle_blk_num=2)
 
 
@@ -134,13 +132,13 @@ def test_no_accuracy_of_training_batches(monkeypatch):
 
 
 @pytest.mark.parametrize('change', [dict(channels_last=['restorer']), dict(compile=dict(restorer=dict(backend='eager')))])
-def test_the_fast_ways_agree_with_the_plain_one(change):
+def test_the_fast_ways_agree_with_the_plain_one(change, float64):
     torch.manual_seed(0)
     plain = swinir_cascade(channels_last=[])
     fast = swinir_cascade(**change)
     fast.load_state_dict(plain.state_dict())
     for one, other in zip(*map(gradients_of_restoring, (plain, fast))):
-        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-9)
     assert copy.deepcopy(fast).state_dict().keys() == plain.state_dict().keys()
 
 
@@ -168,7 +166,7 @@ def test_who_gains_channels_last():
         MODELS.build(cascade_cfg(channels_last=['generator']))
 
 
-def test_batch_norms_in_eval_mode_are_folded():
+def test_batch_norms_in_eval_mode_are_folded(float64):
     """An iteration is the plain one but for rounding; in phase 1, and with frozen statistics, no batch norm runs."""
     losses, weights, runs = [], [], []
     for fold in (False, True):
@@ -183,9 +181,9 @@ def test_batch_norms_in_eval_mode_are_folded():
         losses.append({name: float(value) for name, value in model.train_step(seg_batch(), optim).items()})
         weights.append(model.state_dict())
         runs.append(len(calls))
-    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+    assert losses[1] == pytest.approx(losses[0], rel=1e-9)
     for name, weight in weights[0].items():
-        torch.testing.assert_close(weights[1][name], weight, rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(weights[1][name], weight, rtol=1e-9, atol=1e-9)
     assert runs == [5, 3]
 
 
@@ -198,7 +196,7 @@ def test_a_backbone_that_cannot_be_traced():
         fold_batch_norm(Branching())
 
 
-def test_compiled_recognizer_and_a_part_that_is_not_there():
+def test_compiled_recognizer_and_a_part_that_is_not_there(float64):
     plain, fast = cascade_cfg(), cascade_cfg(compile=dict(recognizer=dict(backend='eager')))
     torch.manual_seed(0)
     plain = MODELS.build(plain).eval()
@@ -206,12 +204,12 @@ def test_compiled_recognizer_and_a_part_that_is_not_there():
     fast.load_state_dict(plain.state_dict())
     image = torch.rand(1, 3, 32, 32)
     for one, other in zip(plain.recognizer.extract_feat(image), fast.recognizer.extract_feat(image)):
-        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-9)
     with pytest.raises(ConfigError, match=r"a part in model\.compile is 'generator'"):
         MODELS.build(cascade_cfg(compile=dict(generator=dict())))
 
 
-def test_losses_get_float32():
+def test_losses_get_float32(bfloat16):
     """In bfloat16, where a softmax would have three digits."""
     model = MODELS.build(cascade_cfg())
     seen = []

@@ -49,17 +49,19 @@ def test_protocols_without_contrastive_learning_drop_its_network(name, demo, pro
     assert made.optim_wrapper.to_dict() == plain.optim_wrapper.to_dict()
 
 
+@pytest.mark.parametrize('recognizer, data, epochs', [('deeplabv3', 'voc', 100), ('faster-rcnn', 'voc', 30),
+                                                      ('resnet18', 'cars', 200)])
 @pytest.mark.parametrize('name', ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'])
-def test_a_protocol_is_what_its_shipped_config_says(name):
-    cfg = Config.fromfile(ROOT / 'configs/sr4ir/deeplabv3_edsr_x4_voc.py')
+def test_a_protocol_is_what_its_shipped_config_says(name, recognizer, data, epochs):
+    cfg = Config.fromfile(ROOT / f'configs/sr4ir/{recognizer}_edsr_x4_{data}.py')
     before = cfg.to_dict()
+    own = f'{recognizer}_edsr_x4_{data}'
     special = dict(
-        sr4ir='sr4ir/deeplabv3_edsr_x4_voc', h2t='baselines/h2t_deeplabv3_voc', l2t='baselines/l2t_deeplabv3_x4_voc')
-    shipped = special.get(name, f'baselines/{name}_deeplabv3_edsr_x4_voc')
-    shipped = Config.fromfile(ROOT / 'configs' / f'{shipped}.py')
+        sr4ir=f'sr4ir/{own}', h2t=f'baselines/h2t_{recognizer}_{data}', l2t=f'baselines/l2t_{recognizer}_x4_{data}')
+    shipped = Config.fromfile(ROOT / 'configs' / f'{special.get(name, f"baselines/{name}_{own}")}.py')
     checkpoints = dict(
-        restorer='work_dirs/sr_deeplabv3_edsr_x4_voc/epoch_100.pth',
-        recognizer='work_dirs/h2t_deeplabv3_voc/epoch_100.pth')
+        restorer=f'work_dirs/sr_{own}/epoch_{epochs}.pth',
+        recognizer=f'work_dirs/h2t_{recognizer}_{data}/epoch_{epochs}.pth')
     made = apply_protocol(cfg, load_protocols(compare.PROTOCOLS, cfg)[name], checkpoints)
     assert cfg.to_dict() == before
 
@@ -191,6 +193,10 @@ def test_mistakes_are_told_before_anything_runs(run, calls, tmp_path):
         run(extra=['train_dataloader.dataset.data_root=nowhere'])
     with pytest.raises(ConfigError, match='val_evaluator has no metric of restored images'):
         run('--protocols', 'l2t', 'sr', extra=['val_evaluator.1.type=IoUMetric'])
+    with pytest.raises(ConfigError, match='LPIPS lacks the weights of vgg16 .*no.pth'):
+        run('--protocols', 'l2t', extra=['val_evaluator.1.type=sr4ir_mm.LPIPS', 'val_evaluator.1.backbone=no.pth'])
+    with pytest.raises(ConfigError, match='--bootstrap is -1; allowed: 0, or a whole number from 2'):
+        run('--bootstrap', '-1')
     assert calls == [] and not (tmp_path / 'out').exists()
 
 
@@ -290,6 +296,27 @@ def test_the_denoiser_can_have_a_config_of_its_own(study, calls):
     assert cfg.train_cfg.max_iters == 1500000 and cfg.model.degradation.sigma == 30
     separate = Config.fromfile(out / 'joint_resnet_demo/sigma_30/separate/seed_0/config.py')
     assert separate.model.restorer.init_cfg.checkpoint == str(out / 'sigma_30/sr/seed_0/train/epoch_2.pth')
+
+
+ABLATIONS = str(ROOT / 'configs/_base_/ablations.py')
+
+
+def test_the_ablations_are_one_command(study, calls):
+    config = str(ROOT / 'configs/sr4ir/resnet18_edsr_x4_cub.py')
+    out = study('--study', ABLATIONS, '--skip-metrics', 'LPIPS', configs=[config])
+    names = [name for name, *_ in calls]
+    assert names == Config.fromfile(ABLATIONS).compare and len(names) == 9
+    table = (out / 'table.md').read_text()
+    for title in ('SR4IR without TDP', 'SR4IR without alternation', 'SR4IR, TDP at the first map', 'SR4IR, CQMix 16×16'):
+        assert f'| {title} |' in table
+    assert Config.fromfile(out / 'sr4ir-cqmix-p75/seed_0/config.py').train_dataloader.dataset.pipeline[-1].prob == 0.75
+    first = Config.fromfile(out / 'sr4ir-tdp-first/seed_0/config.py')
+    assert first.model.tdp.features == [0]
+    assert [metric.type for metric in first.test_evaluator] == ['Accuracy', 'sr4ir_mm.PSNR']
+    with pytest.raises(ConfigError, match="--protocols is 'sr4ir-no-tpd'; .* Did you mean 'sr4ir-no-tdp'"):
+        study('--study', ABLATIONS, '--protocols', 'sr4ir-no-tpd', configs=[config])
+    with pytest.raises(ConfigError, match=r"protocols\['sr4ir-no-tdp'\]\.without is 'tdp'; allowed: 'pixel', 'task_sr'"):
+        study('--study', ABLATIONS, configs=DENOISE[:1])
 
 
 def test_mistakes_of_several_tasks_are_told(study, calls):

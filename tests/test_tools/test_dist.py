@@ -14,6 +14,7 @@ import torch
 from mmengine.config import Config
 
 from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.engine.stop import EXIT_CODE
 from tests.conftest import ROOT, segmentor
 
 
@@ -87,6 +88,53 @@ def test_a_process_that_is_killed_ends_the_job_and_is_named(gn_config, tmp_path)
     assert list(work_dir.glob('epoch_*.pth'))
 
 
+def test_a_job_that_is_asked_to_stop_says_so_by_its_exit_code(gn_config, tmp_path):
+    work_dir = tmp_path / 'stopped'
+    arguments = (gn_config, 2, '--work-dir', work_dir, '--cfg-options', 'train_dataloader.batch_size=1')
+    job = start('dist_train.sh', *arguments, 'train_cfg.max_epochs=10000', 'default_hooks.checkpoint.max_keep_ckpts=2')
+    deadline = time.monotonic() + 300
+    while not (work_dir / 'last_checkpoint').exists() and time.monotonic() < deadline and job.poll() is None:
+        time.sleep(0.1)
+    os.kill(job.pid, signal.SIGUSR1)  # to the launcher, which passes it on
+    output = finish(job)
+    assert job.returncode == EXIT_CODE, output
+    stopped = re.search(r'--resume goes on from (\S+/iter_(\d+).pth)', output)
+    assert load_checkpoint(stopped[1])['meta']['iter'] == int(stopped[2])
+
+
+@pytest.fixture
+def slurm_job(tmp_path):
+    """tools/slurm_requeue.sh with a stand-in for srun, whose training ends with a code when it gets a signal."""
+
+    def run(code, number):
+        for name, content in {
+                'srun': f'trap "exit {code}" USR1 TERM\ntouch started\nwhile :; do sleep 0.05; done',
+                'scontrol': 'echo "$@" > requeued'
+        }.items():
+            (tmp_path / name).write_text(f'#!/bin/bash\ncd {tmp_path}\n{content}\n')
+            (tmp_path / name).chmod(0o755)
+        for name in ('started', 'requeued'):
+            (tmp_path / name).unlink(missing_ok=True)
+        job = subprocess.Popen([str(ROOT / 'tools/slurm_requeue.sh'), 'gpu', 'job', 'c.py', 'work'], cwd=ROOT,
+                               env=dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}', SLURM_JOB_ID='42'))
+        deadline = time.monotonic() + 60
+        while not (tmp_path / 'started').exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        job.send_signal(number)
+        requeued = tmp_path / 'requeued'
+        return job.wait(60), requeued.read_text().strip() if requeued.exists() else None
+
+    return run
+
+
+def test_a_slurm_job_is_put_into_the_queue_again(slurm_job):
+    assert slurm_job(EXIT_CODE, signal.SIGUSR1) == (EXIT_CODE, 'requeue 42')
+    assert slurm_job(1, signal.SIGUSR1) == (1, None)  # a training that has failed
+    assert slurm_job(EXIT_CODE, signal.SIGTERM) == (EXIT_CODE, None)  # one that its user has canceled
+    text = (ROOT / 'tools/slurm_requeue.sh').read_text()
+    assert '#SBATCH --signal=B:USR1@' in text and '#SBATCH --requeue' in text
+
+
 def test_what_the_scripts_pass_on(tmp_path):
     """By a stand-in for python and srun that prints its arguments."""
     stand_in = tmp_path / 'srun'
@@ -100,7 +148,7 @@ def test_what_the_scripts_pass_on(tmp_path):
         return result.stdout.split() or result.stderr
 
     train = shown('dist_train.sh', 'c.py', '4', '--amp', NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1', PORT='1234')
-    assert train[:2] == ['-m', 'torch.distributed.run']
+    assert train[0] == str(ROOT / 'tools/dist_run.py')
     assert {'--nnodes=2', '--node_rank=1', '--master_addr=10.0.0.1', '--master_port=1234', '--nproc_per_node=4'} < set(train)
     assert train[-5].endswith('/train.py') and train[-4:] == ['c.py', '--amp', '--launcher', 'pytorch']
     test = shown('dist_test.sh', 'c.py', 'w.pth', '2')

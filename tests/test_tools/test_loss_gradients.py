@@ -15,7 +15,7 @@ spec.loader.exec_module(tool)
 
 
 @pytest.fixture
-def model():
+def model(float64):
     return MODELS.build(cascade_cfg()).train()
 
 
@@ -28,7 +28,7 @@ def test_gradients_are_those_of_a_plain_backward(model):
         value = loss(model.restorer(lr))
         expected = torch.cat([each.flatten() for each in torch.autograd.grad(value, list(model.restorer.parameters()))])
         torch.testing.assert_close(found[term]['value'], value.detach())
-        torch.testing.assert_close(found[term]['gradient'], expected, rtol=1e-3, atol=1e-7)
+        torch.testing.assert_close(found[term]['gradient'], expected, rtol=1e-9, atol=1e-12)
 
 
 def _feature_distance(model, sr, hr):

@@ -12,7 +12,9 @@ from mmengine.config import Config
 from sr4ir_mm.registry import DATASETS
 from sr4ir_mm.utils import ConfigError
 from sr4ir_mm.utils.protocols import apply_protocol, load_protocols
-from sr4ir_mm.utils.report import MAIN_METRICS, differences, markdown, summarize
+from sr4ir_mm.utils.differences import Differences, difference_table
+from sr4ir_mm.utils.predictions import save_predictions
+from sr4ir_mm.utils.report import MAIN_METRICS, markdown, summarize
 from tests.conftest import ROOT
 
 STUDY = ROOT / 'configs/_base_/study.py'
@@ -44,6 +46,15 @@ def test_what_a_variant_leaves_out(protocols):
     assert losses(protocols['sr4ir-no-alternation']) == dict(joint=sr4ir['restore'] | sr4ir['recognize'])
     assert protocols['sr4ir-no-alternation'].phases[0]['update'] == ['restorer', 'recognizer']
     assert losses(protocols['sr4ir-pcl']) == dict(sr4ir, embed={'embedding'}, restore=sr4ir['restore'] | {'contrastive'})
+
+
+def test_the_control_of_the_diet(cfg, protocols):
+    """Its recognizer learns what SR4IR's does, in front of it stands S→T's restorer."""
+    row, sr4ir = protocols['s2t-diet'], protocols['sr4ir']
+    assert [phase for phase in sr4ir.phases if phase['update'] == 'recognizer'] == row.phases
+    assert row.start == protocols['s2t'].start
+    made = apply_protocol(cfg, row, dict.fromkeys(row.start, 'some.pth'))
+    assert made.optim_wrapper.restorer is None and made.model.restorer.init_cfg.prefix == 'restorer'
 
 
 def test_a_variant_can_weigh_a_loss_otherwise(tmp_path, cfg):
@@ -101,21 +112,27 @@ def result(protocol, seed, value, **metrics):
 def test_differences_are_those_of_the_same_seed():
     results = [result('s2t', 0, 10.), result('s2t', 1, 30.), result('s2t', 2, 20.),
                result('sr4ir', 0, 11.), result('sr4ir', 1, 33.), result('sr4ir', 2, 22.), result('sr4ir', 9, 99.)]
-    rows = summarize(results, ['s2t', 'sr4ir'], 'mIoU', 's2t')
-    mean, error = rows[1]['difference']
-    assert mean == pytest.approx(2) and error == pytest.approx(1 / math.sqrt(3))
+    rows = summarize(results, ['s2t', 'sr4ir'], 'mIoU', 's2t', Differences(results, 'mIoU').interval)
+    # of 1, 3 and 2 the mean is 2 and its standard error 1/√3; t of two degrees of freedom is 4.303 at 97.5 %
+    interval = rows[1]['difference']
+    assert interval.mean == pytest.approx(2)
+    assert (interval.high - 2, 2 - interval.low) == pytest.approx((4.3027 / math.sqrt(3), ) * 2, rel=1e-4)
     table = markdown(rows, dict(s2t='S→T', sr4ir='SR4IR'), 's2t').splitlines()
-    assert table[0] == '| protocol | mIoU | − S→T (± standard error) | seeds |'
+    assert table[0] == '| protocol | mIoU | − S→T [95 %] | seeds |'
     assert table[2] == '| S→T | 20.00 ± 10.00 | – | 0, 1, 2 |'
-    assert '| +2.00 ± 0.58 | 0, 1, 2, 9 |' in table[3]
+    assert '| +2.00 [-0.48, +4.48] | 0, 1, 2, 9 |' in table[3]
+    assert table[4:] == ['', 'Intervals of 95 %: paired t over seeds.']
     assert 'difference' not in summarize(results, ['s2t'], 'mIoU')[0]
 
 
 def test_fractions_have_three_digits():
     results = [result('s2t', 0, 0.3412), result('sr4ir', 0, 0.3734)]
-    rows = summarize(results, ['s2t', 'sr4ir'], 'mIoU', 's2t')
+    rows = summarize(results, ['s2t', 'sr4ir'], 'mIoU', 's2t', Differences(results, 'mIoU').interval)
     table = markdown(rows, dict(s2t='S→T', sr4ir='SR4IR'), 's2t').splitlines()
     assert table[2:] == ['| S→T | 0.341 | – | 0 |', '| SR4IR | 0.373 | +0.032 | 0 |']
+
+
+TITLES = dict(s2t='S→T', sr4ir='SR4IR', sr='SR', t2s='T→S')
 
 
 def test_a_table_of_differences_over_all_tasks():
@@ -123,18 +140,71 @@ def test_a_table_of_differences_over_all_tasks():
             result('sr4ir', 0, 11.), result('sr4ir', 1, 33.), result('sr4ir', 2, 22.), result('sr', 0, math.nan)]
     boxes = [dict(protocol=name, seed=4, metrics={'coco/bbox_mAP': 9.}, val_metrics={'coco/bbox_mAP': value})
              for name, value in (('s2t', 0.5), ('sr4ir', 0.25))]
-    titles = dict(s2t='S→T', sr4ir='SR4IR', sr='SR', t2s='T→S')
     pairs = [('s2t', 'sr4ir'), ('sr4ir', 's2t'), ('sr', 'sr4ir'), ('t2s', 'sr4ir')]
-    # of 1, 3 and 2 the mean is 2 and its standard error 1/√3: more than three times as much
-    assert differences(dict(masks=runs), pairs, titles).splitlines() == [
-        '| | masks (mIoU) |', '|---|---|', '| S→T < SR4IR | **+2.00 ± 0.58** |', '| SR4IR < S→T | -2.00 ± 0.58 |']
+    # of 1, 3 and 2 the mean is 2, its standard error 1/√3
+    assert difference_table(dict(masks=runs), pairs, TITLES).splitlines() == [
+        '| comparison | masks (mIoU) | seeds above | p, corrected |', '|---|---|---|---|',
+        '| S→T < SR4IR | +2.00 [-0.48, +4.48] | 3 of 3 | 0.5 |',
+        '| SR4IR < S→T | -2.00 [-4.48, +0.48] | 0 of 3 | 0.5 |', '', 'Intervals of 95 %: paired t over seeds.']
     # by the other images, where only one task has figures
-    table = differences(dict(masks=runs, boxes=boxes), pairs, titles, 'val_metrics').splitlines()
-    assert table[0] == '| | masks (mIoU) | boxes (coco/bbox_mAP) |'
-    assert table[2:] == ['| S→T < SR4IR | – | -0.250 |', '| SR4IR < S→T | – | +0.250 |']
+    table = difference_table(dict(masks=runs, boxes=boxes), pairs, TITLES, 'val_metrics').splitlines()
+    assert table[0] == '| comparison | masks (mIoU) | boxes (coco/bbox_mAP) | seeds above | p, corrected |'
+    assert table[2:] == ['| S→T < SR4IR | – | -0.250 | 0 of 1 | 1 |', '| SR4IR < S→T | – | +0.250 | 1 of 1 | 1 |']
     # one seed, where another pair has three, says so
-    table = differences(dict(masks=[*runs, result('t2s', 1, 32.)]), pairs, titles)
-    assert table.splitlines()[-1] == '| T→S < SR4IR | +1.00 (1 seed) |'
+    table = difference_table(dict(masks=[*runs, result('t2s', 1, 32.)]), pairs, TITLES)
+    assert '| T→S < SR4IR | +1.00 (1 seed) | 1 of 1 | 1 |' in table
+
+
+def test_both_signs_are_marked_and_many_comparisons_are_paid_for():
+    """Alone a difference is told from none, among twenty it is not; a large one still is, whichever way it goes."""
+
+    def runs(protocol, differences):
+        return [result(protocol, seed, 10. + difference) for seed, difference in enumerate(differences)]
+
+    results = [*runs('s2t', [0.] * 5), *runs('sr4ir', [1., 2., 1., 2., 3.]), *runs('t2s', [-9., -9.1, -9., -8.9, -9.])]
+    noise = {f'noise_{index}': [-1., 1.2, 0.1, -0.4, 0.3] for index in range(20)}
+    results += [run for name, values in noise.items() for run in runs(name, values)]
+    pairs = [('s2t', name) for name in ('sr4ir', 't2s', *noise)]
+    titles = dict(TITLES, **{name: name for name in noise})
+    few = difference_table(dict(masks=results), pairs[:2], titles).splitlines()
+    assert few[2].startswith('| S→T < SR4IR | **+1.80 [') and few[3].startswith('| S→T < T→S | **-9.00 [')
+    many = difference_table(dict(masks=results), pairs, titles).splitlines()
+    assert many[2].startswith('| S→T < SR4IR | +1.80 [') and '] * | 5 of 5' in many[2]
+    assert many[3].startswith('| S→T < T→S | **-9.00 [') and '| 0 of 5 |' in many[3]
+    assert '*' not in many[4]
+
+
+def test_all_seeds_of_all_tasks_count_together():
+    results = {name: [result(protocol, seed, value) for seed in range(3) for protocol, value in
+                      (('s2t', 10. * seed), ('sr4ir', 10. * seed + 1 + 20 * (seed == 2)))] for name in 'abcd'}
+    # twelve of twelve: 2 / 2¹²; the other row is the same the other way round, which doubles the p
+    table = difference_table(results, [('s2t', 'sr4ir'), ('sr4ir', 's2t')], TITLES)
+    assert '| 12 of 12 | **0.00098** |' in table and '| 0 of 12 | **0.00098** |' in table
+
+
+def test_predictions_of_images_make_a_bootstrap_of_two_levels(tmp_path):
+    """Ten images, of which SR4IR has all right and S→T nine or eight."""
+    results = []
+    for seed, wrong in enumerate([1, 2, 1]):
+        for protocol, count in (('s2t', wrong), ('sr4ir', 0)):
+            values = np.array([0.] * count + [100.] * (10 - count))
+            folder = tmp_path / protocol / str(seed)
+            save_predictions(folder / 'predictions.npz', {'mean:mIoU:values': values, 'images': np.arange(10).astype(str)})
+            results.append(result(protocol, seed, values.mean()) | dict(folder=str(folder)))
+    stored, seeds_only = Differences(results, 'mIoU'), Differences(results, 'mIoU', replicates=0)
+    wide, narrow = stored.interval('s2t', 'sr4ir'), seeds_only.interval('s2t', 'sr4ir')
+    assert wide.mean == narrow.mean == pytest.approx(40 / 3)
+    assert (wide.method, narrow.method) == ('bootstrap', 't')
+    # variances of the mean over seeds, 100/9, and over images that all seeds share, about 100 · .133 · .867 / 10 · 100 = 116
+    assert wide.high - wide.low > 2.5 * (narrow.high - narrow.low)
+    table = difference_table(dict(masks=results), [('s2t', 'sr4ir')], TITLES)
+    assert table.endswith('\nIntervals of 95 %: bootstrap over images and seeds.\n')
+    # other images are not paired, and a file of another run is told
+    save_predictions(tmp_path / 's2t/1/predictions.npz', {'mean:mIoU:values': np.full(10, 80.), 'images': np.arange(10, 20).astype(str)})
+    assert Differences(results, 'mIoU').interval('s2t', 'sr4ir').method == 't'
+    save_predictions(tmp_path / 's2t/1/predictions.npz', {'mean:mIoU:values': np.full(10, 70.), 'images': np.arange(10).astype(str)})
+    with pytest.raises(ConfigError, match=r'predictions\.npz gives mIoU 70, the result of its run 80; delete the file'):
+        Differences(results, 'mIoU').interval('s2t', 'sr4ir')
 
 
 def write_results(path, results):
@@ -148,7 +218,7 @@ def test_tables_and_plots_from_raw_results(tmp_path, capsys):
     table = (tmp_path / 'sr4ir-pcl_fpn_edsr_x4_scenes/table.md').read_text()
     assert table.splitlines()[2:] == ['| S→T | 2.00 | – | ∞ | 0 |', '| SR4IR | 3.00 | +1.00 | 20.00 | 0 |']
     assert table in capsys.readouterr().out
-    assert '| S→T < SR4IR | +1.00 |' in (tmp_path / 'claims.md').read_text()
+    assert '| S→T < SR4IR | +1.00 | 1 of 1 | 1 |' in (tmp_path / 'claims.md').read_text()
     assert cv2.imread(str(tmp_path / 'sr4ir-pcl_fpn_edsr_x4_scenes/plot.png')).std() > 0
     write_results(path, [result('sr4r', 0, 3.)])
     with pytest.raises(ConfigError, match=r"results\.jsonl: protocol is 'sr4r'; .* Did you mean 'sr4ir'"):
@@ -176,6 +246,7 @@ def test_test_images_are_for_the_figures_where_there_are_others_for_validation(t
         value = 90. if script == 'train.py' else 80.
         (run.folder / 'train').mkdir(exist_ok=True)
         compare.write_json(run.record, dict(run.progress(), metrics=dict(top1=value), iter=5, finished=True))
+        save_predictions(run.folder / 'predictions.npz', dict(images=np.array([script])))
 
     monkeypatch.setattr(compare, 'execute', execute)
     run.prepare(Config(dict(train_cfg=dict(max_epochs=1), val_dataloader=dict(a=1), test_dataloader=dict(a=2))))
@@ -183,6 +254,8 @@ def test_test_images_are_for_the_figures_where_there_are_others_for_validation(t
     run.finish('configs/study/task.py')
     assert scripts == ['train.py', 'test.py']
     assert run.result['metrics'] == dict(top1=80.) and run.result['val_metrics'] == dict(top1=90.)
+    for name, expected in (('predictions.npz', 'test.py'), ('val_predictions.npz', 'train.py')):
+        assert np.load(run.folder / name)['images'].tolist() == [expected]
     assert run.result['iterations'] == 5 and 'commit' in run.result
     compare.train_and_test(run, None)  # nothing is left to do
     assert len(scripts) == 2
@@ -232,11 +305,14 @@ def by_seed(results, protocol, metric):
 
 def test_the_tables_in_the_docs_are_those_of_the_raw_results(results_file, tmp_path):
     (tmp_path / 'results.jsonl').write_text(results_file.read_text())
+    for path in results_file.parent.glob('*/*/seed_*/predictions.npz'):
+        copy = tmp_path / path.relative_to(results_file.parent)
+        copy.parent.mkdir(parents=True)
+        copy.write_bytes(path.read_bytes())
     compare.main(['--study', str(STUDY), '--results', str(tmp_path / 'results.jsonl')])
     text = (ROOT / 'docs/study.md').read_text()
     tables = sorted(tmp_path.glob('*/table.md'))
-    if results_file.parent.name == 'study':
-        tables += sorted(tmp_path.glob('*.md'))
+    tables += [tmp_path / f'{name}.md' for name in dict(study=('claims', 'choices'), control=('claims', )).get(results_file.parent.name, ())]
     assert tables
     for path in tables:
         assert path.read_text() in text, f'docs/study.md has another table than {path.relative_to(tmp_path)}'
@@ -267,6 +343,8 @@ def test_sr_is_no_worse_than_bilinear_interpolation(results):
 def test_clean_images_are_the_ceiling(results):
     metrics = [metric for metric in MAIN_METRICS if any(metric in run['metrics'] for run in results)]
     assert metrics
+    if not any(run['protocol'] == 'h2t' for run in results):
+        pytest.skip('a control, without H→T')
     for metric in metrics:
         ceiling = by_seed(results, 'h2t', metric)
         assert ceiling, metric

@@ -64,6 +64,30 @@ def checkpoint(voc_cfg, tmp_path):
     return str(tmp_path / 'random.pth')
 
 
+def test_the_columns_of_the_published_tables(train, tool, tmp_path, config_file, checkpoint, capsys):
+    """Task metric, PSNR and LPIPS by one command; without the weights of LPIPS nothing is trained, or it is left out."""
+    from torchvision.models.vgg import cfgs, make_layers
+    weights = tmp_path / 'vgg.pth'
+    lpips = ['--cfg-options', *(f'{key}.2.{name}' for key in ('val_evaluator', 'test_evaluator')
+                                for name in ('type=sr4ir_mm.LPIPS', 'border=0', f'backbone={weights}'))]
+    text = Path(config_file).read_text()
+    for key in ('val', 'test'):
+        text += f'\n{key}_evaluator = [*{key}_evaluator, dict(type="PSNR")]\n'
+    Path(config_file).write_text(text)
+    with pytest.raises(ConfigError, match='LPIPS lacks the weights of vgg16 .*--skip-metrics LPIPS'):
+        train(*lpips)
+    assert not list(tmp_path.rglob('epoch_*.pth'))
+    train('--skip-metrics', 'LPIPS', *lpips, 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1')
+    torch.save({f'features.{name}': value for name, value in make_layers(cfgs['D']).state_dict().items()}, weights)
+    capsys.readouterr()
+    metrics = tool('test').main([config_file, checkpoint, *lpips])
+    assert {'mIoU', 'PSNR', 'LPIPS'} <= set(metrics)
+    rows = [line.split('|')[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
+    assert [row for row in rows if row in ('mIoU', 'PSNR', 'LPIPS')] == ['mIoU', 'PSNR', 'LPIPS']
+    with pytest.raises(ConfigError, match="--skip-metrics is 'LIPS'; allowed: 'IoUMetric', 'PSNR', 'LPIPS'.*mean 'LPIPS'"):
+        train('--skip-metrics', 'LIPS', *lpips)
+
+
 def test_resume_takes_the_latest_or_the_named_checkpoint(train):
     work_dir = train('--cfg-options', 'train_cfg.max_epochs=1')
     train('--resume')

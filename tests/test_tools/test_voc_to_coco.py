@@ -44,9 +44,9 @@ def test_content(root, capsys):
     assert found['categories'] == [dict(id=1, name='cat'), dict(id=2, name='dog')]
     assert found['images'] == [dict(id=1, file_name='a.jpg', width=40, height=30),
                                dict(id=2, file_name='b.jpg', width=40, height=30)]
-    # pixels 1 to 40 are the whole width; a difficult object is an ordinary one
+    # pixels 1 to 40 are the whole width, half a pixel is cut off; a difficult object is an ordinary one
     assert [(one['bbox'], one['category_id'], one['iscrowd'], one['difficult']) for one in found['annotations']] == [
-        ([0, 0, 40, 30], 2, 0, 0), ([10, 4.5, 10, 5.5], 1, 0, 1)]
+        ([0, 0, 40, 30], 2, 0, 0), ([10, 4, 10, 6], 1, 0, 1)]
     assert '2 images, 2 objects, of which 1 are difficult' in capsys.readouterr().out
 
 
@@ -59,7 +59,7 @@ def test_mmdet_reads_it(root):
     info = dataset.get_data_info(0)
     assert len(dataset) == 2 and Path(info['img_path']).exists()
     assert [(one['bbox'], one['bbox_label'], one['ignore_flag']) for one in info['instances']] == [
-        ([0, 0, 40, 30], 1, 0), ([10, 4.5, 20, 10.0], 0, 0)]
+        ([0, 0, 40, 30], 1, 0), ([10, 4, 20, 10], 0, 0)]
 
 
 def test_boxes_are_cut_at_the_border(root, capsys):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 from sr4ir_mm.utils import ConfigError, check_choice, run_tool
+from sr4ir_mm.utils.image_metrics import axis_label
 
 #: what is logged, but is no curve that one looks for
 _ASIDE = ('time', 'data_time', 'iter', 'epoch', 'step', 'memory')
@@ -84,7 +85,7 @@ def draw(runs: Dict[str, Dict[str, Curve]], keys: List[str], window: int, path: 
                                   va='center', fontsize=8, color=f'C{index}')
         plot.set_xlim(0, last * 1.04)  # the same everywhere
         plot.margins(y=0.15)
-        plot.set_title(key, fontsize=10)
+        plot.set_title(axis_label(key), fontsize=10)
         plot.set_xlabel('iteration', fontsize=8)
         plot.tick_params(labelsize=8)
         plot.grid(alpha=0.25)

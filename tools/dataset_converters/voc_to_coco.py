@@ -1,8 +1,8 @@
 """Write VOC detection annotations as COCO JSON: ``python tools/dataset_converters/voc_to_coco.py data/VOCdevkit/VOC2012``.
 
-mmdet reads VOC's XML files as they are, but sets objects marked as difficult aside, in training and evaluation. SR4IR keeps
-them: its figures are COCO's average precision over all objects. Here every object becomes an ordinary one; the mark is
-kept as ``difficult``. Categories are numbered from 1 in the order of the classes.
+For tools that read COCO only; training and testing here need no conversion, as ``sr4ir_mm.VOCDetectionDataset`` reads the
+XML files and finds the same boxes. As in SR4IR every object becomes an ordinary one, also one that VOC marks as difficult;
+the mark is kept as ``difficult``. Categories are numbered from 1 in the order of the classes.
 """
 import argparse
 import contextlib
@@ -20,8 +20,12 @@ CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat'
 
 
 def read_box(node, width, height):
-    """Return [x, y, w, h] in pixels from 0, cut at the image border; VOC counts pixels from 1, the last one included."""
-    left, top, right, bottom = (float(node.findtext(f'bndbox/{key}')) for key in ('xmin', 'ymin', 'xmax', 'ymax'))
+    """Return [x, y, w, h] in pixels from 0, cut at the image border.
+
+    VOC counts pixels from 1, the last one included. Some of its files have fractions of a pixel; as published, they are
+    cut off.
+    """
+    left, top, right, bottom = (int(float(node.findtext(f'bndbox/{key}'))) for key in ('xmin', 'ymin', 'xmax', 'ymax'))
     left, top = max(left - 1, 0), max(top - 1, 0)
     right, bottom = min(right, width), min(bottom, height)
     return [left, top, right - left, bottom - top]

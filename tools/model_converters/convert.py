@@ -1,20 +1,21 @@
 """Weights of other codebases in OpenMMLab's layout: ``python tools/model_converters/convert.py LAYOUT FILES OUT``."""
 import argparse
 
-from sr4ir_mm.checkpoints import load_checkpoint, save_checkpoint, use_safe_loader, weights_of
-from sr4ir_mm.checkpoints.converters import CONVERTERS, for_mmagic
-from sr4ir_mm.utils import ConfigError, run_tool
+from sr4ir_mm.checkpoints import save_checkpoint, trust_checkpoints
+from sr4ir_mm.checkpoints.converters import LAYOUTS, convert_files, for_mmagic
+from sr4ir_mm.utils import run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Bring weights of other codebases into the layout of OpenMMLab')
     parser.add_argument(
         'layout',
-        choices=CONVERTERS,
+        choices=[*LAYOUTS, 'sr4ir'],
         help=
-        'edsr: EDSR-PyTorch; swinir: its authors; resnet, mobilenetv3: torchvision; sr4ir: two files, net_sr_*.pth and '
-        'net_cls_*.pth of the reference for classification')
-    parser.add_argument('files', nargs='+', metavar='FILE', help='the checkpoint, or both')
+        'edsr: EDSR-PyTorch; swinir: its authors; resnet, mobilenetv3, deeplabv3, faster-rcnn: torchvision; sr4ir: a cascade '
+        'from net_sr_*.pth and net_seg_*.pth, net_det_*.pth or net_cls_*.pth of the reference, or from its '
+        'checkpoint_*.pth, which holds both')
+    parser.add_argument('files', nargs='+', metavar='FILE', help='the checkpoint; for sr4ir, one or two')
     parser.add_argument('out', help='where to write, *.pth or *.safetensors')
     parser.add_argument(
         '--rescale-biases',
@@ -27,15 +28,9 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    use_safe_loader(trust=args.trust_checkpoint)
-    convert, count, of_mmagic = CONVERTERS[args.layout]
-    if len(args.files) != count:
-        raise ConfigError(
-            f'{args.layout} takes {count} {"file" if count == 1 else "files"}, but {len(args.files)} are given.')
-    options = dict(rescale_biases=True) if args.rescale_biases else {}
-    if options and args.layout not in ('edsr', 'sr4ir'):
-        raise ConfigError(f'--rescale-biases is of EDSR; {args.layout} keeps its biases.')
-    weights = convert(*(weights_of(load_checkpoint(file), file) for file in args.files), **options)
+    with trust_checkpoints(args.trust_checkpoint):
+        weights = convert_files(args.layout, args.files, args.rescale_biases)
+    of_mmagic = args.layout != 'sr4ir' and LAYOUTS[args.layout].of_mmagic
     save_checkpoint(dict(meta={}, state_dict=for_mmagic(weights) if of_mmagic else weights), args.out)
     print(f'{args.out}: {len(weights)} tensors')
 

@@ -42,6 +42,6 @@ val_dataloader = dict(
     dataset=set5)
 test_dataloader = dict(
     val_dataloader, dataset=dict(type='ConcatDataset', datasets=[set5, set14, b100, urban100, manga109]))
-val_evaluator = dict(type='sr4ir_mm.PSNR', border=4, convert_to='Y')
+val_evaluator = [dict(type=f'sr4ir_mm.{name}', border=4, convert_to='Y') for name in ('PSNR', 'SSIM')]
 test_evaluator = val_evaluator
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])

@@ -28,6 +28,8 @@ val_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(split='test', pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = [dict(type='Accuracy', topk=(1, )), dict(type='sr4ir_mm.PSNR', border=8)]
+# the columns of the published table; LPIPS needs the weights of VGG-16, and --skip-metrics LPIPS does without
+image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)]
+val_evaluator = [dict(type='Accuracy', topk=(1, )), *image_metrics]
 test_evaluator = val_evaluator
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

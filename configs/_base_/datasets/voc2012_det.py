@@ -1,7 +1,8 @@
 # VOC2012 detection: 5,717 images for training, 5,823 for validation. Nothing resizes them here: they are restored at
-# their original size, and the detector has its own, see model.input_scale.
+# their original size, and the detector has its own, see model.input_scale. As published, `difficult` objects count as any
+# other, and boxes end where their last pixel does; with mmdet's own VOCDataset neither is so.
 default_scope = 'mmdet'
-dataset_type = 'VOCDataset'
+dataset_type = 'sr4ir_mm.VOCDetectionDataset'
 data_root = 'data/VOCdevkit/'
 train_pipeline = [
     dict(type='sr4ir_mm.LoadImageFromFile'),
@@ -42,7 +43,9 @@ val_dataloader = dict(
         test_mode=True,
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
-# COCO's average precision at IoU .5:.95. Objects marked as difficult count as crowd: they are neither hit nor missed.
-val_evaluator = [dict(type='CocoMetric', metric='bbox'), dict(type='sr4ir_mm.PSNR', border=8)]
+# the columns of the published table; LPIPS needs the weights of VGG-16, and --skip-metrics LPIPS does without
+image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)]
+# COCO's average precision at IoU .5:.95, over all objects.
+val_evaluator = [dict(type='CocoMetric', metric='bbox'), *image_metrics]
 test_evaluator = val_evaluator
 visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

@@ -43,6 +43,8 @@ val_dataloader = dict(
         ann_file='ImageSets/Segmentation/val.txt',
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = [dict(type='IoUMetric', iou_metrics=['mIoU']), dict(type='sr4ir_mm.PSNR', border=8)]
+# the columns of the published table; LPIPS needs the weights of VGG-16, and --skip-metrics LPIPS does without
+image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)]
+val_evaluator = [dict(type='IoUMetric', iou_metrics=['mIoU']), *image_metrics]
 test_evaluator = val_evaluator
 visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], alpha=0.6)

@@ -21,7 +21,7 @@ model = dict(
             out_indices=(4, 16),
             init_cfg=dict(type='Pretrained', checkpoint='torchvision://mobilenet_v3_large')),
         decode_head=dict(
-            type='ASPPHead',
+            type='sr4ir_mm.DeepLabV3Head',
             in_channels=960,
             in_index=1,
             channels=256,
@@ -32,12 +32,10 @@ model = dict(
             align_corners=False,
             loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0)),
         auxiliary_head=dict(
-            type='FCNHead',
+            type='sr4ir_mm.DeepLabV3AuxiliaryHead',
             in_channels=40,
             in_index=0,
             channels=10,
-            num_convs=1,
-            concat_input=False,
             dropout_ratio=0.1,
             num_classes=21,
             norm_cfg=norm_cfg,

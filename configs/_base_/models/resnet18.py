@@ -10,13 +10,14 @@ model = dict(
         backbone=dict(
             type='ResNet',
             depth=18,
-            out_indices=(3, ),
+            out_indices=(2, 3),  # the head takes the last one
             init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18')),
         neck=dict(type='GlobalAveragePooling'),
         head=dict(
             type='LinearClsHead',
             in_channels=512,
             num_classes=1000,
+            init_cfg=None,  # PyTorch's own initialization, as torchvision has it
             loss=dict(type='CrossEntropyLoss', loss_weight=1.0))),
     # layer 4, before the pooling: 512 channels
     tdp=dict(features=[-1], weights=[1.0]))

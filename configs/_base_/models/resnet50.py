@@ -6,6 +6,7 @@ model = dict(
     efficient_conv_bn_eval=True,
     recognizer=dict(
         _base_.model,
+        backbone=dict(_base_.model.backbone, out_indices=(2, 3)),  # the head takes the last one
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmclassification/v0/resnet/'

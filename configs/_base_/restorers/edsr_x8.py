@@ -1,4 +1,7 @@
-# EDSR-baseline from random weights: there are no public ×8 weights for mmagic's network, and those for ×4 have an
-# upsampler of another shape. For your own, set model.restorer.init_cfg.
+# EDSR-baseline at ×8. Its trunk starts from the weights for ×4, its upsampler, which has another shape, and its last
+# convolution anew. With weights for ×8, set model.restorer.init_cfg.checkpoint and model.restorer.init_cfg.reinit=[].
 _base_ = 'edsr_x4.py'
-restoration = dict(scale=8, degradation=dict(scale=8), restorer=dict(upscale_factor=8, init_cfg=None))
+restoration = dict(
+    scale=8,
+    degradation=dict(scale=8),
+    restorer=dict(upscale_factor=8, init_cfg=dict(reinit=['upsample', 'conv_last'])))

@@ -16,5 +16,9 @@ cosine = dict(
     _base_.cosine, periods=[14500, 144000], begin=1500, end=160000, by_epoch=False, convert_to_iter_based=False)
 param_scheduler = dict(
     restorer=[ramp, dict(cosine, eta_min=1e-6)], recognizer=[ramp, dict(cosine, eta_min=0.)])
+# the same ramp, then one cosine
+one_cosine = dict(cosine, periods=[158500], restart_weights=[1])
+baseline_param_scheduler = dict(
+    restorer=[ramp, dict(one_cosine, eta_min=1e-6)], recognizer=[ramp, dict(one_cosine, eta_min=0.)])
 # the batch that the learning rates belong to
 auto_scale_lr = dict(enable=False, base_batch_size=16)

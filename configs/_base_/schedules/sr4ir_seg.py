@@ -10,5 +10,8 @@ optim_wrapper = dict(
         paramwise_cfg=dict(custom_keys=dict(auxiliary_head=dict(lr_mult=10)))))
 cosine = dict(_base_.cosine, periods=[10, 90], end=100)
 param_scheduler = dict(restorer=[dict(cosine, eta_min=1e-6)], recognizer=[dict(cosine, eta_min=1e-4)])
+# one cosine over all epochs
+one_cosine = dict(cosine, periods=[100], restart_weights=[1])
+baseline_param_scheduler = dict(restorer=[dict(one_cosine, eta_min=1e-6)], recognizer=[dict(one_cosine, eta_min=1e-4)])
 # the batch that the learning rates belong to
 auto_scale_lr = dict(enable=False, base_batch_size=16)

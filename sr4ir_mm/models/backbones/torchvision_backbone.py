@@ -1,4 +1,4 @@
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -23,6 +23,9 @@ class TorchvisionBackbone(BaseModule):
         frozen_stages: The first so many children get no gradient and stay in eval mode.
         norm_eval: Keep every batch norm in eval mode.
         norm_frozen: Besides, give their weights and biases no gradient, as torchvision's ``FrozenBatchNorm2d``.
+        norm_eps: What every batch norm adds to the variance. None: as the architecture has it, 1e-3 in MobileNetV3.
+            torchvision's detectors, and so SR4IR's, are built with ``FrozenBatchNorm2d`` and its 1e-5; their weights need
+            that number.
         init_cfg: As of :class:`mmengine.model.BaseModule`.
         **kwargs: To the torchvision constructor, for example ``dilated=True``.
     """
@@ -33,6 +36,7 @@ class TorchvisionBackbone(BaseModule):
                  frozen_stages: int = 0,
                  norm_eval: bool = False,
                  norm_frozen: bool = False,
+                 norm_eps: Optional[float] = None,
                  init_cfg=None,
                  **kwargs) -> None:
         super().__init__(init_cfg)
@@ -49,6 +53,12 @@ class TorchvisionBackbone(BaseModule):
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval or norm_frozen
         self.features[:frozen_stages].requires_grad_(False)
+        if norm_eps is not None:
+            if isinstance(norm_eps, bool) or not isinstance(norm_eps, (int, float)) or norm_eps < 0:
+                raise ConfigError(f'backbone.norm_eps is {norm_eps!r}; allowed: None, or a number that is not negative, '
+                                  'for example 1e-5.')
+            for norm in self._norms():
+                norm.eps = float(norm_eps)
         if norm_frozen:
             for norm in self._norms():
                 norm.requires_grad_(False)

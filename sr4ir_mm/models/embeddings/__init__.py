@@ -1,4 +1,5 @@
 from .frequency_embedding import FrequencyEmbedding, HaarTransform
 from .hard_samples import HardSamples
+from .vgg_embedding import VGGEmbedding
 
-__all__ = ['FrequencyEmbedding', 'HaarTransform', 'HardSamples']
+__all__ = ['FrequencyEmbedding', 'HaarTransform', 'HardSamples', 'VGGEmbedding']

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from sr4ir_mm.models.padding import pad_to_multiple
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.utils import check_choice
+
+from .layers import check_layers
 
 
 class HaarTransform(nn.Module):
@@ -40,6 +42,8 @@ class FrequencyEmbedding(BaseModule):
     Args:
         base_channels: Channels of the first two blocks; doubled after every second block.
         norm_cfg: Config of the norm layers.
+        transform: ``haar``: the network sees the bands LH, HL and HH, 9 channels at half the size. ``rgb``: it sees the
+            image itself, 3 channels, which the paper compares with; 4,687,809 parameters.
         init_cfg: As of :class:`mmengine.model.BaseModule`.
 
     Shape:
@@ -49,11 +53,13 @@ class FrequencyEmbedding(BaseModule):
     def __init__(self,
                  base_channels: int = 64,
                  norm_cfg: dict = dict(type='BN'),
+                 transform: str = 'haar',
                  init_cfg: Optional[dict] = None) -> None:
         super().__init__(init_cfg)
+        self.transform = check_choice(transform, ('haar', 'rgb'), 'model.embedding.transform')
         self.haar = HaarTransform()
         self.blocks = nn.ModuleList()
-        in_channels = 9
+        in_channels = 9 if transform == 'haar' else 3
         for index in range(8):
             out_channels = base_channels * 2**(index // 2)
             self.blocks.append(
@@ -79,13 +85,10 @@ class FrequencyEmbedding(BaseModule):
         Returns:
             One map for each of them, in the order of ``layers``: with the defaults, block 4 gives (N, 256, H/8, W/8).
         """
-        count = len(self.blocks)
-        for layer in layers:
-            if not -count <= layer < count:
-                raise ConfigError(f'model.contrastive.layers names the layer {layer}, but model.embedding has {count}; '
-                                  f'allowed: {-count} to {count - 1}.')
-        wanted = [layer % count for layer in layers]
-        outputs = [self.haar(pad_to_multiple(image, 2, 'replicate'))[:, 1:].flatten(1, 2)]
+        wanted = check_layers(layers, len(self.blocks))
+        if self.transform == 'haar':
+            image = self.haar(pad_to_multiple(image, 2, 'replicate'))[:, 1:].flatten(1, 2)
+        outputs = [image]
         for block in self.blocks[:max(wanted) + 1]:
             outputs.append(block(outputs[-1]))
         return [outputs[layer + 1] for layer in wanted]

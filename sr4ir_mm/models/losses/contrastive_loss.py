@@ -1,8 +1,10 @@
-from typing import Sequence
+from contextlib import contextmanager
+from typing import Iterator, List, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError, check_choice
@@ -54,6 +56,20 @@ def dual_contrastive_loss(real: Tensor, fake: Tensor) -> Tensor:
     return F.softplus(fake.logsumexp(0) - real).mean() + F.softplus((-real).logsumexp(0) + fake).mean()
 
 
+@contextmanager
+def batch_statistics(network: nn.Module) -> Iterator[None]:
+    """Let the batch norms normalize by the statistics of what they see, and keep the running ones as they are."""
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    before = [(norm.training, norm.track_running_stats) for norm in norms]
+    try:
+        for norm in norms:
+            norm.training, norm.track_running_stats = True, False
+        yield
+    finally:
+        for norm, (training, tracking) in zip(norms, before):
+            norm.training, norm.track_running_stats = training, tracking
+
+
 @MODELS.register_module()
 class ContrastiveLoss(nn.Module):
     r"""The two losses of PCL-SR (arXiv 2111.13924): of the restorer, and of the embedding network that serves it.
@@ -66,13 +82,18 @@ class ContrastiveLoss(nn.Module):
         temperature: Of InfoNCE.
         samples: Config of what makes the positives and negatives, by default
             :class:`~sr4ir_mm.models.embeddings.HardSamples`.
+        statistics: What the batch norms of the embedding network normalize by. ``running``: it learns from all images
+            together, and serves the restorer in eval mode. ``per_set``, as published: each set of samples (``sr``,
+            ``hr``, each sharpened or blurred version, the upsampled ``lr``) passes it alone, in both losses, and is
+            normalized by its own statistics.
     """
 
     def __init__(self,
                  layers: Sequence[int] = (4, ),
                  form: str = 'info_nce',
                  temperature: float = 1.,
-                 samples: dict = dict()) -> None:
+                 samples: dict = dict(),
+                 statistics: str = 'running') -> None:
         super().__init__()
         if not layers:
             raise ConfigError('model.contrastive.layers is empty; it needs at least one layer, for example [4].')
@@ -81,6 +102,7 @@ class ContrastiveLoss(nn.Module):
         self.layers = tuple(layers)
         self.form = check_choice(form, ('info_nce', 'cosine'), 'model.contrastive.form')
         self.temperature = temperature
+        self.statistics = check_choice(statistics, ('running', 'per_set'), 'model.contrastive.statistics')
         self.samples = MODELS.build(dict(dict(type='sr4ir_mm.HardSamples'), **samples))
 
     def forward(self, embedding: nn.Module, sr: Tensor, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
@@ -95,13 +117,21 @@ class ContrastiveLoss(nn.Module):
         """
         with torch.no_grad():
             positives, negatives = self.samples.positives(hr), self.samples.negatives(hr, lr, scale)
-            others = torch.cat([positives, negatives])
-            other_features = embedding.extract_feat(others.flatten(0, 1), self.layers)
+            other_features = self._extract(embedding, torch.cat([positives, negatives]))
         losses = []
-        for image, other in zip(embedding.extract_feat(sr, self.layers), other_features):
-            similarities = similarity(image, other.unflatten(0, others.shape[:2]))
+        for image, others in zip(self._extract(embedding, sr[None]), other_features):
+            similarities = similarity(image[0], others)
             losses.append(self.compare(*similarities.split([len(positives), len(negatives)])))
         return sum(losses) / len(losses)
+
+    def _extract(self, embedding: nn.Module, sets: Tensor) -> List[Tensor]:
+        """The features of sets of images, (K, N, 3, H, W): for each layer one tensor, (K, N, C, h, w)."""
+        if self.statistics == 'running':
+            layers = embedding.extract_feat(sets.flatten(0, 1), self.layers)
+            return [layer.unflatten(0, sets.shape[:2]) for layer in layers]
+        with batch_statistics(embedding):
+            maps = [embedding.extract_feat(images, self.layers) for images in sets]
+        return [torch.stack(layer) for layer in zip(*maps)]
 
     def compare(self, positive: Tensor, negative: Tensor) -> Tensor:
         """The loss of one layer, from the similarities to the positives, (P, N), and the negatives, (K, N)."""
@@ -113,6 +143,8 @@ class ContrastiveLoss(nn.Module):
         """Teach the embedding network to tell clean and sharpened images from restored and blurred ones."""
         real = self.samples.positives(hr)
         fake = torch.cat([sr.detach()[None], self.samples.blurred(hr)])
+        if self.statistics == 'per_set':
+            return dual_contrastive_loss(*(torch.cat([embedding(images) for images in sets]) for sets in (real, fake)))
         # together, so that the batch norms learn the statistics that they use when the restorer is trained
         logits = embedding(torch.cat([real, fake]).flatten(0, 1))
         return dual_contrastive_loss(*logits.split([real.shape[:2].numel(), fake.shape[:2].numel()]))

@@ -1,10 +1,12 @@
-from typing import List, Sequence
+from typing import List, Sequence, Union
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError
+
+from ..efficiency import to_float32
 
 
 @MODELS.register_module()
@@ -15,7 +17,8 @@ class TDPLoss(nn.Module):
 
     Args:
         features: Which of the recognizer's feature maps :math:`\phi` are compared, as indices into what its
-            ``extract_feat`` returns.
+            ``extract_feat`` returns. Where an entry is itself a list, as of transformers that return a class token beside
+            their map, it is the first map (N, C, h, w) in it, or its first tensor.
         weights: One :math:`w_k` for each of them.
     """
 
@@ -35,9 +38,17 @@ class TDPLoss(nn.Module):
             if not -len(feature_maps) <= index < len(feature_maps):
                 raise ConfigError(f'model.tdp.features names the feature map {index}, but the recognizer returns '
                                   f'{len(feature_maps)}; allowed: {-len(feature_maps)} to {len(feature_maps) - 1}.')
-        return [feature_maps[index] for index in self.features]
+        return [_map_of(feature_maps[index]) for index in self.features]
 
     def forward(self, sr_features: Sequence[Tensor], hr_features: Sequence[Tensor]) -> Tensor:
         """Compare two lists of feature maps, as :meth:`select` returns them."""
         pairs = zip(self.weights, sr_features, hr_features)
-        return sum(weight * F.l1_loss(sr.float(), hr.float()) for weight, sr, hr in pairs)
+        return sum(weight * F.l1_loss(to_float32(sr), to_float32(hr)) for weight, sr, hr in pairs)
+
+
+def _map_of(feature: Union[Tensor, Sequence]) -> Tensor:
+    """Return the map of an entry of features that may be nested."""
+    if isinstance(feature, Tensor):
+        return feature
+    tensors = [_map_of(each) for each in feature]
+    return next((tensor for tensor in tensors if tensor.dim() == 4), tensors[0])

@@ -1,5 +1,6 @@
 from .denoiser import MultiScaleDenoiser
 from .interpolation import Interpolation
 from .non_local_means import NonLocalMeans
+from .spandrel import Spandrel
 
-__all__ = ['Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans']
+__all__ = ['Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'Spandrel']

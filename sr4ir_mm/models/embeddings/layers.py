@@ -1,0 +1,21 @@
+"""What the embedding networks have in common."""
+from typing import List, Sequence
+
+from sr4ir_mm.utils import ConfigError
+
+
+def check_layers(layers: Sequence[int], count: int) -> List[int]:
+    """Count layers from 0, those too that are negative and count from behind.
+
+    Args:
+        layers: What the config asks for.
+        count: How many layers the network has.
+
+    Raises:
+        ConfigError: There is no such layer.
+    """
+    for layer in layers:
+        if not -count <= layer < count:
+            raise ConfigError(f'model.contrastive.layers names the layer {layer}, but model.embedding has {count}; '
+                              f'allowed: {-count} to {count - 1}.')
+    return [layer % count for layer in layers]

@@ -1,0 +1,95 @@
+"""Intervals and tests for differences between trainings: how sure a mean over a few seeds and images is."""
+import math
+from typing import List, NamedTuple, Sequence
+
+import numpy as np
+from scipy import stats
+
+#: how often a 95 % interval has the true value in it
+LEVEL = 0.95
+
+
+class Interval(NamedTuple):
+    """A mean with its 95 % interval and the two-sided p of "the true mean is zero"; NaN where one seed says nothing."""
+    mean: float
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    seeds: int = 0
+    method: str = ''
+
+
+def _student(mean: float, error: float, seeds: int, method: str) -> Interval:
+    """Build the interval of Student's t with ``seeds − 1`` degrees of freedom around a mean with this standard error."""
+    if seeds < 2 or not math.isfinite(mean) or not math.isfinite(error):
+        return Interval(mean, seeds=seeds)
+    if error == 0:
+        return Interval(mean, mean, mean, 0. if mean else 1., seeds, method)
+    half = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) * error
+    return Interval(mean, mean - half, mean + half, 2 * stats.t.sf(abs(mean) / error, seeds - 1), seeds, method)
+
+
+def paired_t(differences: Sequence[float]) -> Interval:
+    """Return the paired t interval over seeds.
+
+    It speaks of other seeds on the same test images.
+
+    Args:
+        differences: One for each seed.
+    """
+    differences = np.asarray(differences, float)
+    seeds = len(differences)
+    mean = float(differences.mean()) if seeds else math.nan
+    error = float(differences.std(ddof=1) / math.sqrt(seeds)) if seeds > 1 else math.nan
+    return _student(mean, error, seeds, 't')
+
+
+def image_weights(images: int, replicates: int, seed: int = 0) -> np.ndarray:
+    """Draw bootstrap samples of images.
+
+    Returns:
+        How often each image is in each sample, shape (replicates, images); rows sum to ``images``.
+    """
+    return np.random.default_rng(seed).multinomial(images, np.full(images, 1 / images), size=replicates)
+
+
+def two_level(differences: Sequence[float], replicates: np.ndarray, seed: int = 0) -> Interval:
+    """Return the interval of a bootstrap over images and seeds.
+
+    It speaks of other seeds and other test images. A replicate takes a sample of the images, the same for all seeds,
+    and a sample of the seeds. The latter has one seed fewer than there are, which makes the variance of the mean
+    unbiased (Rao and Wu, 1988), and its standard error goes with Student's t: the percentiles of a plain bootstrap of
+    three seeds are far too close to each other.
+
+    Args:
+        differences: One for each seed, on all images.
+        replicates: The differences on samples of the images, shape (replicates, seeds).
+        seed: Of the drawing of seeds.
+    """
+    differences, replicates = np.asarray(differences, float), np.asarray(replicates, float)
+    seeds = len(differences)
+    if seeds < 2:
+        return paired_t(differences)
+    drawn = np.random.default_rng(seed).integers(seeds, size=(len(replicates), seeds - 1))
+    means = np.take_along_axis(replicates, drawn, axis=1).mean(axis=1)
+    return _student(float(differences.mean()), float(means.std(ddof=1)), seeds, 'bootstrap')
+
+
+def sign_test(differences: Sequence[float]) -> float:
+    """Return the two-sided p of as many differences above zero as there are; zeros are left out."""
+    signs = [difference > 0 for difference in differences if difference]
+    return float(stats.binomtest(sum(signs), len(signs)).pvalue) if signs else math.nan
+
+
+def holm(p: Sequence[float]) -> List[float]:
+    """Correct p values for their number (Holm, 1979): below 0.05 at most one time in twenty, where nothing is there.
+
+    Args:
+        p: NaN where there was no test; those are not counted.
+    """
+    tested = sorted((value, index) for index, value in enumerate(p) if not math.isnan(value))
+    corrected, largest = [math.nan] * len(p), 0.
+    for rank, (value, index) in enumerate(tested):
+        largest = max(largest, min(1., value * (len(tested) - rank)))
+        corrected[index] = largest
+    return corrected
