@@ -114,7 +114,7 @@ def rgb(image):
 
 
 def test_the_recipe_learns_on_photographs(recipe):
-    """Fifty iterations of four patches of 32 pixels; on [0, 1] with a mean squared error it is 12 dB below the noise."""
+    """Fifty iterations of four patches of 32 pixels; on [0, 1] with a mean squared error it is 7 dB below the noisy image."""
     model, optim = recipe
     photographs = [torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1) for image in (data.coffee(), data.chelsea())]
     generator = torch.Generator().manual_seed(0)
