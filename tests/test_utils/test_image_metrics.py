@@ -11,7 +11,7 @@ from sr4ir_mm.utils.report import main_metric, markdown, summarize
 from sr4ir_mm.utils.test_report import test_table as table_of_a_test
 from tests.conftest import ROOT
 
-SR = ConfigDict(phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))])
+SR = ConfigDict(title='SR', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))])
 
 
 def test_the_table_has_the_image_metrics_of_the_package_and_no_other():
