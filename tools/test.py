@@ -10,7 +10,7 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from sr4ir_mm.checkpoints import use_safe_loader
+from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.engine.utils import unwrap
 from sr4ir_mm.utils import ConfigError, check_config, check_file, load_config, run_tool, skip_metrics
@@ -83,11 +83,12 @@ def main(argv=None) -> dict:
         ask_for_classes(cfg)
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
-    use_safe_loader(trust=args.trust_checkpoint)
-    runner = Runner.from_cfg(cfg)
-    if not args.checkpoint:
-        unwrap(runner.model).load_pretrained()
-    metrics = runner.test()
+    use_safe_loader()
+    with trust_checkpoints(args.trust_checkpoint):
+        runner = Runner.from_cfg(cfg)
+        if not args.checkpoint:
+            unwrap(runner.model).load_pretrained()
+        metrics = runner.test()
     if is_main_process():
         classes = runner.test_dataloader.dataset.metainfo.get('classes') or ()
         report_test(metrics, classes, args.config, args.checkpoint, Path(args.out or Path(cfg.work_dir) / 'test.json'))

@@ -6,7 +6,7 @@ import torch
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
-from sr4ir_mm.checkpoints import use_safe_loader
+from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.utils import check_config, check_file, latest_checkpoint, load_config, run_tool, skip_metrics
 
@@ -68,8 +68,9 @@ def main(argv=None) -> None:
         cfg.visualizer.vis_backends = [*cfg.visualizer.get('vis_backends', []), dict(type='TensorboardVisBackend')]
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
-    use_safe_loader(trust=args.trust_checkpoint)
-    Runner.from_cfg(cfg).train()
+    use_safe_loader()
+    with trust_checkpoints(args.trust_checkpoint):
+        Runner.from_cfg(cfg).train()
 
 
 if __name__ == '__main__':

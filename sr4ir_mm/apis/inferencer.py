@@ -11,7 +11,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from rich.progress import track
 from torch import nn
 
-from sr4ir_mm.checkpoints import load_checkpoint, use_safe_loader
+from sr4ir_mm.checkpoints import load_checkpoint, trust_checkpoints, use_safe_loader
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.models.tiling import restore_in_tiles
@@ -82,7 +82,7 @@ class CascadeInferencer(BaseInferencer):
                  cfg_options: Optional[dict] = None,
                  onnx: Optional[str] = None,
                  trust_checkpoint: bool = False) -> None:
-        use_safe_loader(trust=trust_checkpoint or None)  # before MMEngine reads the checkpoint
+        use_safe_loader()  # before MMEngine reads the checkpoint
         if isinstance(model, str) and model.endswith('.py'):
             check_file(model, 'The config')
         graph = None if onnx is None else OnnxGraph(onnx)
@@ -102,7 +102,8 @@ class CascadeInferencer(BaseInferencer):
                 raise ConfigError(f'No config is given, and that which {weights} carries is code of its maker; name a '
                                   'config, or trust the checkpoint (--trust-checkpoint).')
             model = _config_of(weights)
-        super().__init__(model, weights, device, scope='sr4ir_mm', show_progress=show_progress)
+        with trust_checkpoints(trust_checkpoint):
+            super().__init__(model, weights, device, scope='sr4ir_mm', show_progress=show_progress)
         self._onnx = None if graph is None else OnnxCascade(self.model, graph)
 
     # ---------- from config to model
@@ -318,9 +319,14 @@ class CascadeInferencer(BaseInferencer):
 
 def _config_of(weights: str) -> Config:
     """The config that a checkpoint carries."""
-    checkpoint = load_checkpoint(weights)
-    text = checkpoint.get('message_hub', {}).get('runtime_info', {}).get('cfg') or checkpoint.get('meta', {}).get('cfg')
-    if not text:
+    with trust_checkpoints():
+        checkpoint = load_checkpoint(weights)
+    try:
+        text = checkpoint.get('message_hub', {}).get('runtime_info', {}).get('cfg')
+    except AttributeError:  # these are no dicts
+        text = None
+    text = text or checkpoint.get('meta', {}).get('cfg')
+    if not isinstance(text, str) or not text:
         raise ConfigError(f'The checkpoint {weights} carries no config; give one.')
     return Config.fromstring(text, file_format='.py')
 

@@ -5,7 +5,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from torch import Tensor
 
-from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.utils import CheckpointError, ConfigError, some
 
 from .loader import load_checkpoint
 from .parts import weights_of
@@ -81,7 +81,7 @@ def _rename(weights: Weights, rules: Rules, key: str, ignored: str = '$.') -> We
         advice = '' if found in (None, key) else f' They are those of {LAYOUTS[found].title}; convert them with `{found}`.'
         raise CheckpointError(
             f'The weights are not in the layout of {LAYOUTS[key].title}: {len(unknown)} of {len(weights)} '
-            f'are unknown there, for example {", ".join(unknown[:3])}.{advice}')
+            f'are unknown there, for example {some(unknown)}.{advice}')
     return renamed
 
 

@@ -10,11 +10,14 @@ from typing import Any, Dict, Optional
 import numpy as np
 from mmengine.config import Config
 
-from sr4ir_mm.utils import CheckpointError
+from sr4ir_mm.utils import CheckpointError, quote, some
 
 from .converters import for_mmagic
 from .loader import load_checkpoint, save_checkpoint
 from .parts import weights_of
+
+#: the modules of a cascade that can have weights: its parts, and losses with a network of their own
+PARTS = ('restorer', 'recognizer', 'embedding', 'degradation', 'pixel', 'tdp', 'contrastive')
 
 
 def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) -> Dict[str, str]:
@@ -44,7 +47,11 @@ def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) ->
     if not parts.keys() & {'restorer', 'recognizer'}:
         raise CheckpointError(
             f'The checkpoint {checkpoint} is none of a cascade: it has no weights below `restorer` or '
-            f'`recognizer`, but {", ".join(list(weights)[:3])}.')
+            f'`recognizer`, but {some(weights)}.')
+    for part in parts:  # they become names of files
+        if part not in PARTS:
+            raise CheckpointError(f'The checkpoint {checkpoint} has weights below {quote(part)}, which is no part of a '
+                                  f'cascade; its parts are {", ".join(PARTS)}.')
     files = {}
     for part, state in parts.items():
         own_meta = dict(meta)
@@ -109,7 +116,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items() if _is_plain(each)}
     if isinstance(value, (list, tuple)):
-        return type(value)(plain(each) for each in value if _is_plain(each))
+        return (tuple if isinstance(value, tuple) else list)(plain(each) for each in value if _is_plain(each))
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 

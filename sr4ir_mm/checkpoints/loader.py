@@ -6,7 +6,9 @@ import os
 import os.path as osp
 import re
 import tempfile
-from typing import Any, Dict, Optional
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Dict, Iterator, Optional
 from urllib.error import URLError
 from urllib.parse import urlparse
 
@@ -19,28 +21,38 @@ from mmengine.runner.checkpoint import _get_mmengine_home, get_deprecated_model_
     get_mmcls_models, get_torchvision_models
 from mmengine.utils import apply_to
 
-from sr4ir_mm.utils import CheckpointError, check_choice
+from sr4ir_mm.utils import CheckpointError, check_choice, quote
 from sr4ir_mm.utils.checkpoint import open_archive
 from sr4ir_mm.utils.files import write_at_once
 
-from .unpickler import Refused, read_legacy, read_zip
+from .budget import check_structure
+from .formats import read_legacy, read_safetensors, read_zip
+from .unpickler import Refused
 from .zoo import ZOO_SCOPES, zoo_url
 
-_trusts = False
+_trusts: ContextVar[bool] = ContextVar('trusts', default=False)
 
 
-def use_safe_loader(trust: Optional[bool] = None) -> None:
+@contextmanager
+def trust_checkpoints(trust: bool = True) -> Iterator[None]:
+    """Read files of PyTorch with ``torch.load`` in here, which runs whatever they ask for; not after, nor in other threads.
+
+    Args:
+        trust: False: read them safely, even where an outer context trusts them.
+    """
+    token = _trusts.set(trust)
+    try:
+        yield
+    finally:
+        _trusts.reset(token)
+
+
+def use_safe_loader() -> None:
     """Let MMEngine read every checkpoint through :func:`load_checkpoint`, by its own extension point.
 
     So ``load_from``, ``resume``, and each ``init_cfg`` of each host library go through it too, whatever the scheme. A
     cascade calls this when it is built.
-
-    Args:
-        trust: True: read files of PyTorch with ``torch.load``, which runs whatever they ask for. False: never. None: as
-            it was, and False to begin with.
     """
-    global _trusts
-    _trusts = _trusts if trust is None else trust
     for prefix, loader in _LOADERS.items():
         CheckpointLoader.register_scheme(prefix, loader, force=True)
 
@@ -55,11 +67,12 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Dict[str, Any]:
         map_location: Device of the tensors.
 
     Returns:
-        The dict that was saved; of a safetensors file ``meta`` and ``state_dict``.
+        The dict that was saved, but for ``meta['config']``, which MMEngine's ``Runner.resume`` would run; of a
+        safetensors file ``meta`` and ``state_dict``.
 
     Raises:
         CheckpointError: It is damaged, no checkpoint, or asks for more than tensors, containers, numbers, NumPy arrays
-            and MMEngine's history and config types.
+            and MMEngine's history and config types, or for more time and memory than :mod:`.budget` allows.
     """
     use_safe_loader()
     return CheckpointLoader.load_checkpoint(str(path), map_location)
@@ -90,9 +103,17 @@ def read_file(path: str, name: Optional[str] = None) -> Dict[str, Any]:
     except Exception as error:  # a machine for pickles can stumble over anything
         raise CheckpointError(
             f'The checkpoint {name} is damaged, cut off or of another format ({type(error).__name__}: '
-            f'{str(error)[:200]}).') from error
+            f'{quote(error, 200)}).') from error
     if not isinstance(content, dict):
         raise CheckpointError(f'The checkpoint {name} holds a {type(content).__name__}; a dict is needed.')
+    for key in ('meta', 'state_dict'):
+        if not isinstance(content.get(key, {}), dict):
+            raise CheckpointError(f'The checkpoint {name} holds a {type(content[key]).__name__} as `{key}`; a dict is '
+                                  'needed.')
+    odd = next((key for key in content.get('state_dict', ()) if not isinstance(key, str)), None)
+    if odd is not None:
+        raise CheckpointError(f'The checkpoint {name} has a {type(odd).__name__} as name of a weight; text is needed.')
+    content.get('meta', {}).pop('config', None)
     return content
 
 
@@ -100,24 +121,20 @@ def _read(path: str) -> Any:
     with open(path, 'rb') as file:
         start = file.read(16)
     if start[8:9] == b'{':
-        return _read_safetensors(path)
-    if _trusts:
+        content = read_safetensors(path)
+    elif _trusts.get():
         return torch.load(path, map_location='cpu', weights_only=False)
-    if start[:2] == b'PK':
+    elif start[:2] == b'PK':
         with open_archive(path) as archive:
-            return read_zip(archive)
-    if start[:1] == b'\x80':
+            content = read_zip(archive, osp.getsize(path))
+    elif start[:1] == b'\x80':
         with open(path, 'rb') as file:
-            return read_legacy(file, osp.getsize(path))
-    raise CheckpointError(
-        f'it begins with {start!r}, as neither a file of torch.save nor safetensors does' if start else 'it is empty')
-
-
-def _read_safetensors(path: str) -> dict:
-    from safetensors import safe_open
-    with safe_open(path, 'pt') as file:
-        meta = (file.metadata() or {}).get('meta', '{}')
-        return dict(meta=json.loads(meta), state_dict={name: file.get_tensor(name) for name in file.keys()})
+            content = read_legacy(file, osp.getsize(path))
+    else:
+        raise CheckpointError(f'it begins with {start!r}, as neither a file of torch.save nor safetensors does'
+                              if start else 'it is empty')
+    check_structure(content)
+    return content
 
 
 def save_checkpoint(checkpoint: dict, path: str) -> None:

@@ -7,7 +7,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.utils import CheckpointError, ConfigError, some
 from sr4ir_mm.utils.checkpoint import COMPUTED
 
 from .loader import load_checkpoint
@@ -29,7 +29,7 @@ class Report(NamedTuple):
         for title, names in zip(('not in the checkpoint', 'in the checkpoint only', 'of another shape'), self[1:]):
             if names:
                 rest = f' and {len(names) - 8} more' if len(names) > 8 else ''
-                lines.append(f'{len(names)} {title}: {", ".join(names[:8])}{rest}')
+                lines.append(f'{len(names)} {title}: {some(names, 8)}{rest}')
         return '; '.join(lines)
 
 
@@ -91,7 +91,7 @@ def load_part(part: nn.Module,
     missing = [name for name in found.missing_keys if not name.endswith(COMPUTED)]
     if missing and whole:
         raise CheckpointError(f'The checkpoint {checkpoint} does not fill {type(part).__name__} ({key}); '
-                              f'{len(missing)} of {len(own)} tensors are missing, for example {_some(missing)}.')
+                              f'{len(missing)} of {len(own)} tensors are missing, for example {some(missing)}.')
     report = Report(loaded, missing, list(found.unexpected_keys), [])
     print_log(f'{key}: {checkpoint}: {report.lines()}', 'current', logging.WARNING if missing else logging.INFO)
     return report
@@ -123,7 +123,7 @@ def _nothing_fits(checkpoint: str, prefix: Optional[str], weights: dict, part: n
     where = f" below '{prefix}'" if prefix else ''
     return CheckpointError(
         f'Nothing of the checkpoint {checkpoint}{where} fits {type(part).__name__} ({key}). It has for '
-        f'example {_some(weights)}; the model has {_some(part.state_dict())}.')
+        f'example {some(weights)}; the model has {some(part.state_dict())}.')
 
 
 def weights_of(checkpoint: Dict[str, Any], name: str) -> Dict[str, Tensor]:
@@ -132,19 +132,16 @@ def weights_of(checkpoint: Dict[str, Any], name: str) -> Dict[str, Tensor]:
         if isinstance(checkpoint.get(key), dict):
             checkpoint = checkpoint[key]
             break
-    weights = OrderedDict((key, value) for key, value in checkpoint.items() if isinstance(value, Tensor))
+    weights = OrderedDict(
+        (key, value) for key, value in checkpoint.items() if isinstance(key, str) and isinstance(value, Tensor))
     weights._metadata = getattr(checkpoint, '_metadata', {})
     if not weights:
-        raise CheckpointError(f'The checkpoint {name} has no weights; it has {_some(list(checkpoint))}.')
+        raise CheckpointError(f'The checkpoint {name} has no weights; it has {some(checkpoint)}.')
     return weights
 
 
 def _is_below(name: str, module: str) -> bool:
     return name == module or name.startswith(f'{module}.')
-
-
-def _some(names: Sequence[str]) -> str:
-    return ', '.join([str(name) for name in names][:3]) or 'nothing'
 
 
 def _strip(weights: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:

@@ -1,20 +1,15 @@
-"""Files of ``torch.save`` without the trust that pickle asks for.
+"""Run pickles of ``torch.save`` without the trust that pickle asks for.
 
-The readers are our own rather than ``torch.load``: its ``weights_only`` differs from release to release, refuses what
-MMEngine writes, and its zip reader believes the size that a tensor claims to have. Facts of both formats: the source
-of ``torch.serialization``.
+The reader is our own rather than ``torch.load``: its ``weights_only`` differs from release to release, refuses what
+MMEngine writes, and its zip reader believes the size that a tensor claims to have.
 """
 import codecs
-import io
 import math
 import pickle
 import re
-import struct
-import sys
-import zipfile
 from collections import OrderedDict, defaultdict
 from types import FunctionType
-from typing import Any, BinaryIO, Callable, Dict, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -22,9 +17,10 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
-from sr4ir_mm.utils import CheckpointError
+from sr4ir_mm.utils import CheckpointError, quote
 
-LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950a86a20f9469cfc6c, 1001
+from .budget import ODD_KEY, Budget, check_size
+
 _DTYPES = dict(
     DoubleStorage=torch.float64,
     FloatStorage=torch.float32,
@@ -40,13 +36,15 @@ _DTYPES = dict(
     ComplexFloatStorage=torch.complex64,
     ComplexDoubleStorage=torch.complex128)
 _KEYS = (str, int, float, bool, bytes, type(None))
+#: letters of a line; lines are names of what is called, and numbers
+_MAX_LINE = 2**12
 
 
 class Refused(CheckpointError):
     """A checkpoint asks for something that is not on the list."""
 
 
-class _Storage:
+class Storage:
     """Memory of tensors, and the type that it was saved with."""
 
     def __init__(self, memory: torch.UntypedStorage, dtype: torch.dtype) -> None:
@@ -54,34 +52,35 @@ class _Storage:
         self.dtype = dtype
 
 
-def _check(condition: bool, what: str) -> None:
+def check(condition: bool, what: str) -> None:
+    """Raise a :class:`CheckpointError` where something does not hold."""
     if not condition:
         raise CheckpointError(what)
 
 
-def _whole_numbers(*values: Any) -> bool:
-    return all(type(value) is int and value >= 0 for value in values)
+def whole_numbers(*values: Any) -> bool:
+    """Whether all are whole numbers that a size or a position can be."""
+    return all(type(value) is int and 0 <= value < 2**63 for value in values)
 
 
 # ---------- what a pickle may call, each with the arguments that the libraries themselves write
 
 
-def _rebuild_tensor(storage: _Storage,
+def _rebuild_tensor(storage: Storage,
                     offset: int,
                     size: tuple,
                     stride: tuple,
                     requires_grad: bool = False,
                     *ignored) -> torch.Tensor:
     """A tensor in its storage; ``ignored`` are hooks and metadata."""
-    _check(
-        isinstance(storage, _Storage) and len(size) == len(stride) and _whole_numbers(offset, *size, *stride),
-        'a tensor is described wrongly')
+    check(isinstance(storage, Storage), 'a tensor is described wrongly')
+    check_size(size, stride, offset)
     held = storage.memory.nbytes() // storage.dtype.itemsize
     last = offset + sum((length - 1) * step for length, step in zip(size, stride)) if math.prod(size) else 0
     # a stride of zero makes a tensor larger than its storage; nobody saves that
-    _check(
+    check(
         math.prod(size) <= held and last < max(held, 1),
-        f'a tensor of {"×".join(map(str, size))} values is described, but its storage has {held}')
+        f'a tensor of {quote("×".join(map(str, size)))} values is described, but its storage has {held}')
     tensor = torch.empty(0, dtype=storage.dtype).set_(storage.memory, offset, size, stride)
     return tensor.requires_grad_(requires_grad is True and storage.dtype.is_floating_point)
 
@@ -100,14 +99,14 @@ def _device(*args) -> torch.device:
 
 def _encode(text: str, encoding: str) -> bytes:
     """How protocol 2 writes bytes."""
-    _check(encoding in ('latin1', 'latin-1'), f'text is to be encoded as {str(encoding)[:40]!r}')
+    check(encoding in ('latin1', 'latin-1'), f'text is to be encoded as {quote(encoding)}')
     return codecs.latin_1_encode(text)[0]
 
 
 def _dtype(spec: str, *ignored) -> np.dtype:
-    _check(
+    check(
         isinstance(spec, str) and re.fullmatch(r'[|<>=]?[biufcSU?]\d{0,9}', spec) is not None,
-        f'a NumPy array has the type {str(spec)[:40]!r}; allowed are numbers and text')
+        f'a NumPy array has the type {quote(spec)}; allowed are numbers and text')
     return np.dtype(spec, False, True)  # a copy: its byte order follows
 
 
@@ -117,7 +116,7 @@ def _array(kind: Any, *ignored) -> np.ndarray:
 
 
 def _scalar(dtype: np.dtype, content: bytes) -> np.generic:
-    _check(
+    check(
         isinstance(dtype, np.dtype) and isinstance(content, bytes) and len(content) == dtype.itemsize > 0,
         'a NumPy number is described wrongly')
     return np.frombuffer(content, dtype)[0]
@@ -143,17 +142,29 @@ def _default_dict(factory: Any = None) -> defaultdict:
     return defaultdict(factory if factory in (list, dict, int, float) else None)
 
 
-def _ordered_dict(*args) -> OrderedDict:
-    return OrderedDict(*([(key, value) for key, value in pairs if isinstance(key, _KEYS)] for pairs in args))
+def _ordered_dict(pairs: Sequence = ()) -> OrderedDict:
+    check(
+        isinstance(pairs, (list, tuple)) and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs)
+        and _may_be_keys([key for key, _ in pairs]), 'an ordered dict is described wrongly')
+    return OrderedDict(pairs)
 
 
 def _set(members: list) -> set:
-    _check(all(isinstance(member, _KEYS) for member in members), 'a set has members that are neither text nor number')
+    check(_may_be_keys(members), 'a set has members that are neither text nor small numbers')
     return set(members)
 
 
 def _frozenset(members: list) -> frozenset:
     return frozenset(_set(members))
+
+
+def _cost(keys: Sequence) -> int:
+    """Steps that it takes to put these into a dict; others than text and small numbers can be made to collide."""
+    return sum(1 if isinstance(key, (str, bytes)) or type(key) is int and abs(key) < 2**60 else ODD_KEY for key in keys)
+
+
+def _may_be_keys(keys: Sequence) -> bool:
+    return all(isinstance(key, _KEYS) for key in keys) and (_cost(keys) == len(keys) or len(keys) < 20)
 
 
 _FUNCTIONS: Dict[Tuple[str, str], Callable] = {
@@ -193,15 +204,48 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
 
     Args:
         file: Where the pickle begins.
+        left: Bytes that the file has from there.
         persistent_load: From the tuple that stands for a storage to the storage.
+        budget: What the pickle takes is counted there.
     """
     dispatch = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, file: BinaryIO, persistent_load: Callable[[tuple], _Storage]) -> None:
+    def __init__(self, file: BinaryIO, left: int, persistent_load: Callable[[tuple], Storage], budget: Budget) -> None:
         super().__init__(file, encoding='utf-8')
+        self._file = file
+        self._end = file.tell() + left
         self._load_storage = persistent_load
+        self._budget = budget
 
-    def persistent_load(self, saved_id: Any) -> _Storage:
+    def load(self) -> Any:
+        """Run the pickle: as the base class does, but each step is counted, and each read bounded."""
+        unframer = pickle._Unframer(self._read_bounded, self._read_line)
+        self.read, self.readline, self._unframer = unframer.read, unframer.readline, unframer
+        self.stack, self.metastack, self.proto = [], [], 0
+        self.append = self.stack.append
+        try:
+            while True:
+                self._budget.step()
+                opcode = self.read(1)
+                check(opcode != b'', 'it is cut off')
+                self.dispatch[opcode[0]](self)
+        except pickle._Stop as stop:
+            return stop.value
+
+    def _read_bounded(self, size: int) -> bytes:
+        # Python reserves the memory for what it reads before it knows whether the file has it
+        check(size <= _MAX_LINE or size <= self._end - self._file.tell(), 'it is cut off')
+        content = self._file.read(size)
+        check(len(content) == size or size == 1, 'it is cut off')
+        return content
+
+    def _read_line(self) -> bytes:
+        line = self._file.readline(_MAX_LINE)
+        check(len(line) < _MAX_LINE, 'a line of its pickle is too long')
+        return line
+
+    def persistent_load(self, saved_id: Any) -> Storage:
+        self._budget.call()
         return self._load_storage(saved_id)
 
     def find_class(self, module: str, name: str) -> Any:
@@ -211,54 +255,69 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
                 return table[module, name]
         if module in ('torch', 'torch.cuda', 'torch.storage') and name in _DTYPES:
             return _DTYPES[name]
-        if module == 'torch' and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
-        raise Refused(f'{module}.{name}')
+        # not getattr: that of torch imports modules
+        if module == 'torch' and isinstance(vars(torch).get(name), torch.dtype):
+            return vars(torch)[name]
+        raise Refused(quote(f'{module}.{name}'))
 
     def load_reduce(self) -> None:
         args = self.stack.pop()
         function = self.stack[-1]
-        _check(
+        check(
             isinstance(function, FunctionType) and function in _CALLABLE and isinstance(args, tuple),
             'the pickle calls what is no function')
-        self.stack[-1] = function(*args)
+        self._budget.call(*args)
+        result = function(*args)
+        if isinstance(result, torch.Tensor):
+            self._budget.tensor(result.nbytes)
+        self.stack[-1] = result
 
     def load_newobj(self) -> None:
         args = self.stack.pop()
         made = self.stack.pop()
-        _check(isinstance(made, type) and made in _MADE and args == (), 'the pickle makes an object of a wrong type')
+        check(isinstance(made, type) and made in _MADE and args == (), 'the pickle makes an object of a wrong type')
+        self._budget.call()
         self.append(made.__new__(made))
 
     def load_build(self) -> None:
         state = self.stack.pop()
+        self._budget.call(*state if isinstance(state, tuple) else ())
         target = self.stack[-1]
         if isinstance(target, np.dtype):
-            _check(
+            check(
                 isinstance(state, tuple) and len(state) > 4 and state[1] in ('<', '>', '|', '=')
                 and state[2:5] == (None, None, None), 'a NumPy type is described wrongly')
             sized = (target.itemsize, target.alignment) if target.kind in 'SU' else (-1, -1)
             target.__setstate__((3, state[1], None, None, None, *sized, 0))
         elif type(target) is np.ndarray:
-            _check(isinstance(state, tuple) and len(state) == 5, 'a NumPy array is described wrongly')
+            check(isinstance(state, tuple) and len(state) == 5, 'a NumPy array is described wrongly')
             _, shape, dtype, fortran, content = state
-            _check(
-                isinstance(shape, tuple) and _whole_numbers(*shape) and isinstance(dtype, np.dtype)
-                and isinstance(content, bytes) and math.prod(shape) * dtype.itemsize == len(content),
+            check(isinstance(shape, tuple) and isinstance(dtype, np.dtype), 'a NumPy array is described wrongly')
+            check_size(shape, (1, ) * len(shape))
+            check(
+                isinstance(content, bytes) and math.prod(shape) * dtype.itemsize == len(content),
                 'a NumPy array has another size than its content')
             target.__setstate__((1, shape, dtype, fortran is True, content))
         elif type(target) is OrderedDict:  # the versions of modules, for their own conversions
-            _check(isinstance(state, dict) and state.keys() <= {'_metadata'}, 'a dict has unknown attributes')
+            check(
+                isinstance(state, dict) and state.keys() <= {'_metadata'}
+                and isinstance(state.get('_metadata', {}), dict), 'a dict has unknown attributes')
             target.__dict__.update(state)
         elif type(target) is HistoryBuffer:
-            _check(
+            check(
                 isinstance(state, dict)
                 and all(isinstance(state.get(name), np.ndarray) for name in ('_log_history', '_count_history')),
                 'a history of MMEngine is described wrongly')
-            filled = HistoryBuffer(max_length=int(state.get('max_length', 1000000)))
+            arrays = [state[name] for name in ('_log_history', '_count_history')]
+            check(
+                all(array.ndim == 1 and array.dtype.kind in 'biuf' for array in arrays)
+                and len(arrays[0]) == len(arrays[1]) and whole_numbers(state.get('max_length', 0)),
+                'a history of MMEngine is described wrongly')
+            filled = HistoryBuffer(max_length=state.get('max_length', 1000000))
             filled._log_history, filled._count_history = state['_log_history'], state['_count_history']
             target.__dict__.update(filled.__dict__)
         elif type(target) is Config:
-            _check(
+            check(
                 isinstance(state, tuple) and len(state) > 2 and isinstance(state[0], ConfigDict)
                 and all(isinstance(text, (str, type(None))) for text in state[1:3]), 'a config is described wrongly')
             target.__setstate__(state)
@@ -274,11 +333,12 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
 
     def _set_items(self, items: list) -> None:
         target = self.stack[-1]
-        _check(type(target) in (dict, OrderedDict, defaultdict), f'the pickle changes a {type(target).__name__}')
+        check(type(target) in (dict, OrderedDict, defaultdict), f'the pickle changes a {type(target).__name__}')
+        self._budget.step(_cost(items[::2]))
         for key, value in zip(items[::2], items[1::2]):
             # the hash of a deeply nested tuple would overflow the stack
             simple = isinstance(key, _KEYS) or isinstance(key, tuple) and all(isinstance(one, _KEYS) for one in key)
-            _check(simple, f'a dict has a {type(key).__name__} as key')
+            check(simple, f'a dict has a {type(key).__name__} as key')
             target[key] = value
 
     def load_dict(self) -> None:
@@ -288,7 +348,8 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
 
     def load_additems(self) -> None:
         members = self.pop_mark()
-        _check(type(self.stack[-1]) is set, f'the pickle changes a {type(self.stack[-1]).__name__}')
+        check(type(self.stack[-1]) is set, f'the pickle changes a {type(self.stack[-1]).__name__}')
+        self._budget.step(_cost(members))
         self.stack[-1].update(_set(members))
 
     def load_frozenset(self) -> None:
@@ -302,7 +363,7 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
         self._extend(self.pop_mark())
 
     def _extend(self, values: list) -> None:
-        _check(type(self.stack[-1]) is list, f'the pickle changes a {type(self.stack[-1]).__name__}')
+        check(type(self.stack[-1]) is list, f'the pickle changes a {type(self.stack[-1]).__name__}')
         self.stack[-1].extend(values)
 
 
@@ -313,89 +374,3 @@ for _opcode, _method in (('REDUCE', 'load_reduce'), ('NEWOBJ', 'load_newobj'), (
     Unpickler.dispatch[getattr(pickle, _opcode)[0]] = getattr(Unpickler, _method)
 for _opcode in ('INST', 'OBJ', 'NEWOBJ_EX', 'EXT1', 'EXT2', 'EXT4', 'BYTEARRAY8', 'NEXT_BUFFER', 'READONLY_BUFFER'):
     del Unpickler.dispatch[getattr(pickle, _opcode)[0]]
-
-# ---------- the two formats of torch.save
-
-
-def _storage_request(saved_id: Any) -> Tuple[torch.dtype, str, int, Any]:
-    _check(
-        isinstance(saved_id, tuple) and len(saved_id) >= 5 and saved_id[0] == 'storage'
-        and isinstance(saved_id[1], torch.dtype) and isinstance(saved_id[2], str) and _whole_numbers(saved_id[4]),
-        'a storage is described wrongly')
-    _, dtype, key, _, count = saved_id[:5]
-    return dtype, key, count * dtype.itemsize, saved_id[5] if len(saved_id) > 5 else None
-
-
-def read_zip(archive: zipfile.ZipFile) -> Any:
-    """The content of a file in PyTorch's format since 1.6, on the CPU.
-
-    Args:
-        archive: As :func:`sr4ir_mm.utils.checkpoint.open_archive` returns it. Each entry's checksum is compared.
-    """
-    names = archive.namelist()
-    roots = [name[:-len('data.pkl')] for name in names if re.fullmatch(r'[^/]*/data\.pkl', name)]
-    _check(len(roots) == 1, 'it is a zip archive without a pickle of PyTorch')
-    root = roots[0]
-    if f'{root}constants.pkl' in names:
-        raise CheckpointError('it is a TorchScript program, not a checkpoint')
-    order = archive.read(f'{root}byteorder').decode() if f'{root}byteorder' in names else 'little'
-    _check(order == sys.byteorder, f'its numbers are {order[:10]}-endian, those of this machine are {sys.byteorder}')
-    storages: Dict[str, _Storage] = {}
-
-    def load(saved_id: Any) -> _Storage:
-        dtype, key, size, _ = _storage_request(saved_id)
-        if key not in storages:
-            _check(f'{root}data/{key}' in archive.NameToInfo, f'the storage {key[:40]!r} is missing')
-            content = archive.read(f'{root}data/{key}')
-            _check(len(content) == size, f'a storage is to have {size} bytes, but has {len(content)}')
-            storages[key] = _Storage(_to_memory(content), dtype)
-        return _Storage(storages[key].memory, dtype)
-
-    return Unpickler(io.BytesIO(archive.read(f'{root}data.pkl')), load).load()
-
-
-def _to_memory(content: bytes) -> torch.UntypedStorage:
-    if not content:
-        return torch.UntypedStorage(0)
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8).untyped_storage()
-
-
-def read_legacy(file: BinaryIO, file_size: int) -> Any:
-    """The content of a file in PyTorch's format before 1.6, as many published checkpoints have it, on the CPU.
-
-    Args:
-        file: Open at its beginning.
-        file_size: Bound of what is allocated.
-    """
-    storages: Dict[str, _Storage] = {}
-    left = file_size
-
-    def load(saved_id: Any) -> _Storage:
-        nonlocal left
-        dtype, key, size, view = _storage_request(saved_id)
-        if key not in storages:
-            left -= size
-            _check(left >= 0, f'a storage of {size} bytes is described in a file of {file_size}')
-            storages[key] = _Storage(torch.UntypedStorage(size), dtype)
-        _check(view is None, 'it has storages within storages')
-        return storages[key]
-
-    def refuse(saved_id: Any) -> None:
-        raise CheckpointError('its head is no head of PyTorch')
-
-    magic, protocol, system = (Unpickler(file, refuse).load() for _ in range(3))
-    _check(magic == LEGACY_MAGIC and protocol == LEGACY_PROTOCOL and isinstance(system, dict),
-           'it is a pickle, but none that PyTorch has written')
-    _check(system.get('little_endian', True) == (sys.byteorder == 'little'), 'its numbers have the wrong byte order')
-    content = Unpickler(file, load).load()
-    for key in Unpickler(file, refuse).load():
-        _check(isinstance(key, str) and key in storages, 'a storage is not described')
-        storage = storages.pop(key)
-        memory = storage.memory
-        count, = struct.unpack('<q', file.read(8))
-        _check(count * storage.dtype.itemsize == memory.nbytes(), 'a storage has another size than described')
-        if memory.nbytes():
-            view = torch.empty(0, dtype=torch.uint8).set_(memory).numpy()
-            _check(file.readinto(memoryview(view)) == memory.nbytes(), 'it is cut off')
-    _check(not storages, 'it is cut off')
-    return content

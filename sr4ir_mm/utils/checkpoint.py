@@ -2,6 +2,7 @@
 import logging
 import os
 import os.path as osp
+import re
 import struct
 import zipfile
 import zlib
@@ -12,6 +13,10 @@ from typing import Iterator, List, Optional
 from mmengine.logging import print_log
 
 from .errors import CheckpointError, ConfigError
+from .quote import quote
+
+#: bytes of the list of entries in a zip archive; a tensor takes about 100
+_MAX_DIRECTORY = 2**23
 
 
 @contextmanager
@@ -22,6 +27,7 @@ def open_archive(path: str) -> Iterator[zipfile.ZipFile]:
         CheckpointError: It is cut off or damaged, or what it holds is larger than the file itself.
     """
     try:
+        _check_directory(path)
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
@@ -30,7 +36,17 @@ def open_archive(path: str) -> Iterator[zipfile.ZipFile]:
                 raise CheckpointError(f'The checkpoint {path} promises more than the file holds.')
             yield archive
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error) as error:
-        raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({error}).') from error
+        raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({quote(error, 200)}).') from error
+
+
+def _check_directory(path: str) -> None:
+    """Refuse a long list of entries, each of which takes twenty times as much memory as in the file."""
+    with open(path, 'rb') as file:
+        record = zipfile._EndRecData(file)
+    size = record[zipfile._ECD_SIZE] if record else 0
+    if size > _MAX_DIRECTORY:
+        raise CheckpointError(f'The checkpoint {path} has a list of entries of {size} bytes; at most {_MAX_DIRECTORY} '
+                              'are read.')
 
 
 def check_checkpoint(path: str) -> None:
@@ -52,9 +68,9 @@ def check_checkpoint(path: str) -> None:
     except (OSError, ValueError) as error:
         if isinstance(error, CheckpointError):
             raise
-        raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({error}).') from error
+        raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({quote(error, 200)}).') from error
     if damaged:
-        raise CheckpointError(f"The checkpoint {path} is damaged: its entry '{damaged}' does not fit its checksum.")
+        raise CheckpointError(f'The checkpoint {path} is damaged: its entry {quote(damaged)} does not fit its checksum.')
 
 
 def latest_checkpoint(work_dir: str) -> Optional[str]:
@@ -102,21 +118,33 @@ def check_filled(module, state: dict, checkpoint: str, what: str, advice: str) -
         for name in getattr(each, 'fills_in', ()):  # what it makes itself where a checkpoint lacks it
             if (name := f'{prefix}.{name}'.lstrip('.')) not in state:
                 expected.pop(name, None)
-    bad = [
-        f'{name} ({"missing" if name not in state else f"{tuple(state[name].shape)}, not {tuple(value.shape)}"})'
-        for name, value in expected.items() if name not in state or state[name].shape != value.shape
-    ]
+    from torch import Tensor  # this package's import shall not bring it
+
+    def mistake(found, value) -> Optional[str]:
+        if not isinstance(found, Tensor):
+            return 'missing' if found is None else f'a {type(found).__name__}'
+        return None if found.shape == value.shape else f'{tuple(found.shape)}, not {tuple(value.shape)}'
+
+    mistakes = {name: mistake(state.get(name), value) for name, value in expected.items()}
+    bad = [f'{name} ({what})' for name, what in mistakes.items() if what]
     if bad:
         raise ConfigError(f'The checkpoint {checkpoint} does not fit {what} in {len(bad)} of {len(expected)} tensors, '
                           f'the first are: {", ".join(bad[:3])}; {advice}.')
 
 
 def _candidates(work_dir: str) -> List[str]:
-    """The checkpoints that a training wrote one after the other, the newest first."""
-    folder = work_dir
-    record = osp.join(work_dir, 'last_checkpoint')
-    if osp.exists(record):
-        with open(record) as file:
-            folder = osp.dirname(file.read().strip()) or work_dir
-    paths = [path for name in ('epoch', 'iter') for path in glob(osp.join(escape(folder), f'{name}_[0-9]*.pth'))]
+    """The checkpoints that a training wrote one after the other, the newest first.
+
+    Those in the work dir itself come before what its ``last_checkpoint`` says: in a copied work dir it names the original.
+    """
+    paths, record = _written(work_dir), osp.join(work_dir, 'last_checkpoint')
+    if not paths and osp.isfile(record):
+        with open(record, errors='replace') as file:
+            folder = osp.dirname(file.read(4096).strip())
+        paths = _written(folder) if folder.isprintable() else []
     return sorted(paths, key=os.path.getmtime, reverse=True)
+
+
+def _written(folder: str) -> List[str]:
+    paths = glob(osp.join(escape(folder), '*.pth'))
+    return [path for path in paths if re.fullmatch(r'(epoch|iter)_\d+\.pth', osp.basename(path)) and osp.isfile(path)]

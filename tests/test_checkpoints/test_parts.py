@@ -269,7 +269,7 @@ def test_nothing_fits(tmp_path):
                 CheckpointError, match=f'Nothing of the checkpoint .* fits .*{key}.* for example other; the model has'):
             build('Segmentor', **dict(dict(recognizer=segmentor()), **cfg))
     with pytest.raises(CheckpointError, match='has no weights; it has meta'):
-        torch.save(dict(meta=1), path)
+        torch.save(dict(meta={}), path)
         load_part(network(), path)
 
 

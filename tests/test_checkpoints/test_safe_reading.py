@@ -10,6 +10,7 @@ import struct
 import threading
 import zipfile
 from collections import OrderedDict, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from sr4ir_mm.checkpoints import load_checkpoint, read_file, save_checkpoint, use_safe_loader, zoo_url
+from sr4ir_mm.checkpoints import load_checkpoint, read_file, save_checkpoint, trust_checkpoints, use_safe_loader, zoo_url
 from sr4ir_mm.checkpoints import loader as loader_module
 from sr4ir_mm.utils import CheckpointError, ConfigError
 
@@ -54,7 +55,7 @@ def everything():
             palette=[[1, 2, 3]],
             best=np.float64(0.25),
             count=np.int64(3),
-            config=ConfigDict(a=1, b=dict(c=[dict(d=2)])),
+            settings=ConfigDict(a=1, b=dict(c=[dict(d=2)])),
             cfg=Config(dict(model=dict(a=1))),
             names={'x', 'y'}),
         state_dict=weights,
@@ -306,11 +307,14 @@ def test_trust_is_asked_for(tmp_path):
     torch.save(dict(state_dict=dict(a=torch.ones(1)), when=Calls(complex, 1, 2)), path)
     with pytest.raises(CheckpointError, match='builtins.complex.*nothing of it was run.*--trust-checkpoint'):
         load_checkpoint(path)
-    try:
-        use_safe_loader(trust=True)
+    with trust_checkpoints():
         assert load_checkpoint(path)['when'] == 1 + 2j
-    finally:
-        use_safe_loader(trust=False)
+        with trust_checkpoints(False), pytest.raises(CheckpointError, match='builtins.complex'):
+            load_checkpoint(path)
+        with ThreadPoolExecutor() as pool, pytest.raises(CheckpointError, match='builtins.complex'):
+            pool.submit(load_checkpoint, path).result()
+    with pytest.raises(CheckpointError, match='builtins.complex'):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize('zipped', [True, False])

@@ -1,7 +1,7 @@
 """Weights of other codebases in OpenMMLab's layout: ``python tools/model_converters/convert.py LAYOUT FILES OUT``."""
 import argparse
 
-from sr4ir_mm.checkpoints import save_checkpoint, use_safe_loader
+from sr4ir_mm.checkpoints import save_checkpoint, trust_checkpoints
 from sr4ir_mm.checkpoints.converters import LAYOUTS, convert_files, for_mmagic
 from sr4ir_mm.utils import run_tool
 
@@ -28,8 +28,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    use_safe_loader(trust=args.trust_checkpoint)
-    weights = convert_files(args.layout, args.files, args.rescale_biases)
+    with trust_checkpoints(args.trust_checkpoint):
+        weights = convert_files(args.layout, args.files, args.rescale_biases)
     of_mmagic = args.layout != 'sr4ir' and LAYOUTS[args.layout].of_mmagic
     save_checkpoint(dict(meta={}, state_dict=for_mmagic(weights) if of_mmagic else weights), args.out)
     print(f'{args.out}: {len(weights)} tensors')

@@ -3,7 +3,7 @@ import argparse
 
 from mmengine.config import Config
 
-from sr4ir_mm.checkpoints import use_safe_loader
+from sr4ir_mm.checkpoints import trust_checkpoints
 from sr4ir_mm.checkpoints.export import export_parts
 from sr4ir_mm.utils import check_file, run_tool
 
@@ -20,11 +20,12 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    use_safe_loader(trust=args.trust_checkpoint)
     for path, key in ((args.checkpoint, 'CASCADE'), (args.config or args.checkpoint, '--config')):
         check_file(path, key)
-    for path in export_parts(args.checkpoint, args.out_dir,
-                             Config.fromfile(args.config) if args.config else None).values():
+    cfg = Config.fromfile(args.config) if args.config else None
+    with trust_checkpoints(args.trust_checkpoint):
+        files = export_parts(args.checkpoint, args.out_dir, cfg)
+    for path in files.values():
         print(path)
 
 

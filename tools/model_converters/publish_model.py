@@ -1,7 +1,7 @@
 """Make a checkpoint ready to be published: ``python tools/model_converters/publish_model.py IN.pth OUT.pth``."""
 import argparse
 
-from sr4ir_mm.checkpoints import use_safe_loader
+from sr4ir_mm.checkpoints import trust_checkpoints
 from sr4ir_mm.checkpoints.export import publish
 from sr4ir_mm.utils import check_file, run_tool
 
@@ -18,9 +18,9 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    use_safe_loader(trust=args.trust_checkpoint)
     check_file(args.checkpoint, 'IN')
-    print(publish(args.checkpoint, args.out))
+    with trust_checkpoints(args.trust_checkpoint):
+        print(publish(args.checkpoint, args.out))
 
 
 if __name__ == '__main__':
