@@ -1,10 +1,11 @@
 """Checkpoints that survive a crash, and from which a training goes on as if it had never stopped."""
 import os
 import os.path as osp
+import re
 from collections import deque
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
-from typing import List, Optional, Union
+from typing import Dict, List, Optional, Union
 
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
@@ -58,18 +59,54 @@ class CheckpointHook(_CheckpointHook):
         self._validated_at: Optional[int] = None
 
     def before_train(self, runner: Runner) -> None:
+        kept = self._own_files(runner)
         super().before_train(runner)
+        self._find_own_files(runner, kept)
         if is_main_process() and osp.isdir(self.out_dir):
-            for draft in glob(osp.join(self.out_dir, '*.pth.tmp')):
+            for draft in filter(osp.isfile, glob(osp.join(escape(self.out_dir), '*.pth.tmp'))):
                 os.remove(draft)
         if self.max_keep_ckpts > 0:
             # MMEngine removes the oldest before it writes the newest; with one more to keep, it stays until then
             self._keep = self.max_keep_ckpts
             self.max_keep_ckpts += 1
-            self.keep_ckpt_ids = deque(self.keep_ckpt_ids, self.max_keep_ckpts)
+            self._remove_oldest()
         if self._resumed is not None:
             self._restore(runner, self._resumed)
             self._resumed = None
+
+    # ---------- what of an earlier training may be removed
+
+    def _own_files(self, runner: Runner) -> Dict[str, object]:
+        """Take from a resumed message hub what MMEngine would remove by it: a checkpoint may name any path there."""
+        info = runner.message_hub.runtime_info
+        return {name: info.pop(name) for name in list(info) if name == 'keep_ckpt_ids' or name.startswith('best_ckpt')}
+
+    def _find_own_files(self, runner: Runner, named: Dict[str, object]) -> None:
+        """Go on with those that are checkpoints in the folder of this training, which may be a copy of the other's."""
+        best = {}
+        for name, path in named.items():
+            file = osp.basename(path) if isinstance(path, str) else ''
+            if re.fullmatch(r'best_.+\.pth', file) and self._is_file(file):
+                best[name] = self.file_backend.join_path(self.out_dir, file)
+                runner.message_hub.update_info(name, best[name])
+        if self.save_best is not None and len(self.key_indicators) == 1:
+            self.best_ckpt_path = best.get('best_ckpt')
+        elif self.save_best is not None:
+            self.best_ckpt_path_dict = {key: best.get(f'best_ckpt_{key}') for key in self.key_indicators}
+        steps = named.get('keep_ckpt_ids')
+        steps = [step for step in steps if type(step) is int and step >= 0] if isinstance(steps, list) else []
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids = deque(step for step in steps if self._is_file(self.filename_tmpl.format(step)))
+
+    def _is_file(self, name: str) -> bool:
+        path = self.file_backend.join_path(self.out_dir, name)
+        return self.file_backend.isfile(path) and not osp.islink(path)
+
+    def _remove_oldest(self) -> None:
+        while self.max_keep_ckpts > 0 and len(self.keep_ckpt_ids) > self._keep:
+            name = self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
+            if is_main_process() and self._is_file(name):
+                self.file_backend.remove(self.file_backend.join_path(self.out_dir, name))
 
     # ---------- validation beside the training
 
@@ -102,10 +139,7 @@ class CheckpointHook(_CheckpointHook):
             self.save_optimizer = False
         super()._save_checkpoint_with_step(runner, step, meta)
         self.save_optimizer = save_optimizer
-        while self.max_keep_ckpts > 0 and len(self.keep_ckpt_ids) > self._keep:
-            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(self.keep_ckpt_ids.popleft()))
-            if is_main_process() and self.file_backend.isfile(path):
-                self.file_backend.remove(path)
+        self._remove_oldest()
         self._saved = None
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -43,6 +43,6 @@ class EMAHook(_EMAHook):
         checkpoint['state_dict'].update({self._prefix + name: value for name, value in own['state_dict'].items()})
 
     def _of_part(self, checkpoint: dict) -> dict:
-        length, weights = len(self._prefix), checkpoint['state_dict'].items()
+        length, weights = len(self._prefix), checkpoint.get('state_dict', checkpoint).items()
         own = {name[length:]: value for name, value in weights if name.startswith(self._prefix)}
         return dict(checkpoint, state_dict=own)

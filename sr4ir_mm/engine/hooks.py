@@ -71,6 +71,7 @@ class RuntimeInfoHook(_RuntimeInfoHook):
 @HOOKS.register_module()
 class WholeCheckpointHook(Hook):
     """Refuse to test a model that the checkpoint does not fill: MMEngine leaves the rest at random with a warning."""
+    priority = 'HIGHEST'  # before any hook takes something from the checkpoint
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         model = unwrap(runner.model)

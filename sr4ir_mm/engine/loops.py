@@ -6,6 +6,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from sr4ir_mm.registry import LOOPS
 from sr4ir_mm.utils import ConfigError, check_choice
 
+from .content import ContentHook, check_checkpoint_hook
 from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel
 from .optim_wrapper import CascadeOptimWrapperConstructor
@@ -21,6 +22,8 @@ class _Alternating:
             dataloader = runner.build_dataloader(
                 dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
         super().__init__(runner, ReproducibleDataLoader(dataloader, runner.seed), **kwargs)
+        check_checkpoint_hook(runner)
+        runner.register_hook(ContentHook())
         self._cascade = unwrap(runner.model)
         self.phases = build_phases(phases, self._cascade.terms, list(self._cascade.trainable_parts))
         self._check_optimizers(runner)
