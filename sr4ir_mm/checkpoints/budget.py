@@ -1,6 +1,6 @@
 """Bound what the reading of a checkpoint may cost, whatever the file says: time, memory, and the form of the result."""
 from collections import OrderedDict
-from typing import Any, Iterator
+from typing import Any, Dict, Iterator, Set, Tuple
 
 import torch
 from mmengine.config import Config
@@ -64,6 +64,7 @@ class Budget:
             raise CheckpointError('its tensors share memory, and each alone they would take more than 8 times its size')
 
 
+_TOO_DEEP = f'its containers are nested more than {MAX_LEVELS} deep'
 _CONTAINERS = (dict, list, tuple, set, frozenset, Config)
 
 
@@ -73,33 +74,39 @@ def check_structure(content: Any) -> None:
     Raises:
         CheckpointError: What is wrong with them.
     """
-    if not isinstance(content, _CONTAINERS):
-        return
-    measured, entered, todo = {}, set(), [content]  # levels and values of a container; those that are being measured
-    while todo:
-        node = todo[-1]
-        if id(node) in measured:
-            todo.pop()
-            continue
-        inner = [child for child in _children(node) if isinstance(child, _CONTAINERS) and child]
-        if id(node) not in entered:
-            entered.add(id(node))
-            for child in inner:
-                if id(child) in entered:
-                    raise CheckpointError('it has a container that holds itself')
-            todo += [child for child in inner if id(child) not in measured]
-            if isinstance(node, dict):
-                _check_keys(node)
-        else:
-            levels = 1 + max((measured[id(child)][0] for child in inner), default=0)
-            values = sum((measured[id(child)][1] for child in inner), 1 + len(node))
-            if levels > MAX_LEVELS:
-                raise CheckpointError(f'its containers are nested more than {MAX_LEVELS} deep')
-            if values > MAX_VALUES:
-                raise CheckpointError(f'its containers hold more than {MAX_VALUES:,} values')
-            measured[id(node)] = levels, values
-            entered.remove(id(node))
-            todo.pop()
+    if isinstance(content, _CONTAINERS):
+        _measure(content, 1, {}, {id(content)})
+
+
+def _measure(node: Any, level: int, measured: Dict[int, Tuple[int, int]], around: Set[int]) -> Tuple[int, int]:
+    """Return how many levels and values a container has, and refuse it where these are too many.
+
+    Args:
+        node: The container.
+        level: That it stands at.
+        measured: What was returned for others, by their ids.
+        around: The ids of those that it stands in, and its own.
+    """
+    if isinstance(node, dict):
+        _check_keys(node)
+    levels, values = 1, 1 + len(node)
+    for child in _children(node):
+        if isinstance(child, _CONTAINERS) and child:
+            key = id(child)
+            if key in around:
+                raise CheckpointError('it has a container that holds itself')
+            if level == MAX_LEVELS:
+                raise CheckpointError(_TOO_DEEP)
+            if key not in measured:
+                around.add(key)
+                measured[key] = _measure(child, level + 1, measured, around)
+                around.remove(key)
+            levels, values = max(levels, 1 + measured[key][0]), values + measured[key][1]
+    if level + levels - 1 > MAX_LEVELS:
+        raise CheckpointError(_TOO_DEEP)
+    if values > MAX_VALUES:
+        raise CheckpointError(f'its containers hold more than {MAX_VALUES:,} values')
+    return levels, values
 
 
 def _children(node: Any) -> Iterator[Any]:

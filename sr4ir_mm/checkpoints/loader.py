@@ -47,6 +47,11 @@ def trust_checkpoints(trust: bool = True) -> Iterator[None]:
         _trusts.reset(token)
 
 
+def is_trusted() -> bool:
+    """Whether this is within :func:`trust_checkpoints`."""
+    return _trusts.get()
+
+
 def use_safe_loader() -> None:
     """Let MMEngine read every checkpoint through :func:`load_checkpoint`, by its own extension point.
 
@@ -122,7 +127,7 @@ def _read(path: str) -> Any:
         start = file.read(16)
     if start[8:9] == b'{':
         content = read_safetensors(path)
-    elif _trusts.get():
+    elif is_trusted():
         return torch.load(path, map_location='cpu', weights_only=False)
     elif start[:2] == b'PK':
         with open_archive(path) as archive:

@@ -16,6 +16,9 @@ from .loader import load_checkpoint
 #: keeps averaged weights beside the others, in that of a cascade, and of a model that was wrapped
 PREFIXES = ('', 'generator_ema.module.', 'generator_ema.', 'generator.', 'restorer.', 'recognizer.', 'module.')
 
+#: where a part has the network that a checkpoint is of alone: a backbone, one of timm, a classifier of timm
+INNER = ('backbone', 'backbone.timm_model', 'model')
+
 
 class Report(NamedTuple):
     """What became of a checkpoint: the names of tensors, and of shapes the sentence."""
@@ -155,9 +158,11 @@ def _strip(weights: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
 
 def _best(weights: Dict[str, Tensor], own: Dict[str, Tensor]) -> Dict[str, Tensor]:
     """The weights under the names that fit best: below one of ``PREFIXES``, or those of the backbone alone."""
-    candidates = [_strip(weights, prefix) for prefix in PREFIXES]
-    backbone = OrderedDict((f'backbone.{name}', value) for name, value in weights.items())
-    backbone._metadata = OrderedDict((f'backbone.{name}' if name else 'backbone', value)
-                                     for name, value in getattr(weights, '_metadata', {}).items())
-    below_backbone = _strip(weights, 'backbone.')  # of a whole model, for a part that is a backbone
-    return max(candidates + [backbone, below_backbone], key=lambda names: len(names.keys() & own.keys()))
+    # the last is of a whole model, for a part that is a backbone
+    candidates = [_strip(weights, prefix) for prefix in (*PREFIXES, 'backbone.')]
+    for prefix in INNER:
+        inner = OrderedDict((f'{prefix}.{name}', value) for name, value in weights.items())
+        inner._metadata = OrderedDict((f'{prefix}.{name}' if name else prefix, value)
+                                      for name, value in getattr(weights, '_metadata', {}).items())
+        candidates.append(inner)
+    return max(candidates, key=lambda names: len(names.keys() & own.keys()))

@@ -7,7 +7,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel, initialize
 from torch import Tensor, nn
 
-from sr4ir_mm.checkpoints import check_nested, load_part, use_safe_loader
+from sr4ir_mm.checkpoints import check_doors, check_nested, load_part, use_safe_loader
 from sr4ir_mm.engine.phase import Phase, only_training
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import ConfigError, check_choice
@@ -567,6 +567,7 @@ def _build(part: Union[nn.Module, dict, None], key: str) -> Optional[nn.Module]:
     if not isinstance(part, dict):
         raise TypeError(f'{key} must be a module or its config, but is {type(part).__name__}.')
     part = dict(part)
+    check_doors(part, key)
     scope, _, name = str(part.get('type', '')).partition('.')
     if name and scope != 'torch':  # which MMEngine finds, but is no scope
         part.setdefault('_scope_', scope)
