@@ -15,7 +15,7 @@ from sr4ir_mm.checkpoints import load_checkpoint, trust_checkpoints, use_safe_lo
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.models.tiling import restore_in_tiles
-from sr4ir_mm.utils import ConfigError, check_choice, check_file, check_filled, check_weights
+from sr4ir_mm.utils import CheckpointError, ConfigError, check_choice, check_file, check_filled, check_weights
 from sr4ir_mm.utils.images import MAX_PIXELS, ImageError, list_images, read_image, to_uint8, unique_names, with_palette
 from sr4ir_mm.visualization import PanelDrawer
 
@@ -122,7 +122,9 @@ class CascadeInferencer(BaseInferencer):
 
     def _load_weights_to_model(self, model: nn.Module, checkpoint: dict, cfg: Config) -> None:
         checkpoint = checkpoint or {}
-        self.dataset_meta = _dataset_meta(model, checkpoint.get('meta', {}), cfg)
+        meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+        _check_classes(meta, self._weights)
+        self.dataset_meta = _dataset_meta(model, meta, cfg)
         if self._weights is None:  # a graph has them
             return
         state = checkpoint.get('state_dict', checkpoint)
@@ -338,12 +340,25 @@ def _check_tile(tile: Optional[int] = 256, overlap: int = 32) -> None:
         raise ConfigError(f'overlap is {overlap!r}; allowed: a whole number from 0.')
 
 
+def _check_classes(meta: dict, weights: str) -> None:
+    """Refuse names and colors that cannot be shown: a checkpoint may hold anything there."""
+    meta = meta if isinstance(meta, dict) else dict(classes=meta)
+    classes, palette = meta.get('classes') or (), meta.get('palette') or ()
+    if not isinstance(classes, (list, tuple)) or not all(
+            isinstance(name, str) and name.isprintable() and len(name) <= 200 for name in classes):
+        raise CheckpointError(f'The checkpoint {weights} has in meta.dataset_meta.classes what are no names of classes.')
+    if not isinstance(palette, (list, tuple)) or not all(
+            isinstance(color, (list, tuple)) and len(color) == 3 and all(
+                isinstance(value, (int, np.integer)) and 0 <= value <= 255 for value in color) for color in palette):
+        raise CheckpointError(f'The checkpoint {weights} has in meta.dataset_meta.palette what are no RGB colors.')
+
+
 def _dataset_meta(model: nn.Module, meta: dict, cfg: Config) -> dict:
     """Names and colors of the classes: those that the checkpoint knows, else those of the config's data set."""
     dataset = (cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}).get('dataset', {})
     host = DATASETS.get(dataset['type']) if 'type' in dataset else None
     found = {}
-    for source in (getattr(host, 'METAINFO', {}), dataset.get('metainfo', {}), meta.get('dataset_meta') or {}):
+    for source in (getattr(host, 'METAINFO', {}), dataset.get('metainfo', {}), meta):
         found.update({key: source[key] for key in ('classes', 'palette') if source.get(key)})
     count = model.num_classes if model.recognizer is not None else 0
     count = count or len(found.get('classes', ()))

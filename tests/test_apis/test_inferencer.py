@@ -269,6 +269,30 @@ def test_the_config_in_a_checkpoint_is_code_too(tmp_path, monkeypatch):
     assert not (tmp_path / 'executed').exists()
 
 
+@pytest.mark.parametrize('meta, message', [
+    (dict(classes=5), 'classes what are no names of classes'), (dict(classes=[1, 2]), 'classes what are no names'),
+    (dict(classes=['\x1b[2J']), 'classes what are no names'), (dict(palette='abc'), 'palette what are no RGB colors'),
+    (dict(palette=[[1, 2, 'a']]), 'palette what are no RGB colors'), ([1], 'classes what are no names')
+])
+def test_strange_classes_of_a_checkpoint(checkpoints, tmp_path, meta, message):
+    checkpoint = torch.load(checkpoints('segmentation'))
+    checkpoint['meta'] = dict(dataset_meta=meta)
+    torch.save(checkpoint, tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match=f'a.pth has in meta.dataset_meta.{message}'):
+        CascadeInferencer(config(), str(tmp_path / 'a.pth'), device='cpu')
+
+
+def test_trust_ends_with_the_inferencer(checkpoints, tmp_path):
+    checkpoint = dict(torch.load(checkpoints('segmentation')), made_by=Evil())
+    monkey = tmp_path / 'evil.pth'
+    torch.save(checkpoint, monkey)
+    with pytest.raises(CheckpointError, match=r'asks for posix\.system'):
+        CascadeInferencer(config(), str(monkey), device='cpu')
+    CascadeInferencer(config(), str(monkey), device='cpu', trust_checkpoint=True)
+    with pytest.raises(CheckpointError, match=r'asks for posix\.system'):
+        CascadeInferencer(config(), str(monkey), device='cpu')
+
+
 def test_an_image_that_cannot_be_written_is_reported(inferencer, tmp_path, monkeypatch):
     from sr4ir_mm.apis import outputs
 

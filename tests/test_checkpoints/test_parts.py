@@ -1,5 +1,6 @@
 """Checkpoints of the libraries go into a cascade, train, come out, and the libraries read them back."""
 import copy
+import os
 
 import mmengine.runner.checkpoint as mmengine_checkpoint
 import numpy as np
@@ -13,7 +14,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from sr4ir_mm.checkpoints import check_nested, load_checkpoint, load_part, save_checkpoint
+from sr4ir_mm.checkpoints import (check_doors, check_nested, load_checkpoint, load_part, save_checkpoint,
+                                  trust_checkpoints)
+from sr4ir_mm.checkpoints.export import export_parts
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import CheckpointError, ConfigError
 from tests.conftest import NUM_CLASSES, cascade_cfg, segmentor
@@ -271,6 +274,47 @@ def test_nothing_fits(tmp_path):
     with pytest.raises(CheckpointError, match='has no weights; it has meta'):
         torch.save(dict(meta={}), path)
         load_part(network(), path)
+
+
+@pytest.mark.parametrize('name', ['/tmp/evil', '../evil', 'a/b', '', '\x1b[2J', 'data_preprocessor'])
+def test_parts_of_strange_names_are_not_exported(tmp_path, name):
+    weights = MODELS.build(cascade_cfg()).state_dict()
+    path = saved(tmp_path, dict(weights, **{f'{name}.weight': torch.ones(1)}))
+    with pytest.raises(CheckpointError, match='which is no part of a cascade|cannot be printed') as error:
+        export_parts(path, str(tmp_path / 'out/parts'))
+    assert str(error.value).isprintable()
+    assert sorted(os.listdir(tmp_path)) == [os.path.basename(path)]
+
+
+def test_timm_goes_through_the_reader(tmp_path):
+    """As backbone and as classifier; timm's own argument would run the file."""
+    timm = pytest.importorskip('timm')
+    source = spoil(timm.create_model('resnet10t', num_classes=NUM_CLASSES))
+    path = saved(tmp_path, source.state_dict())
+    head = dict(type='LinearClsHead', num_classes=NUM_CLASSES, in_channels=512)
+    backbone = dict(type='TIMMBackbone', model_name='resnet10t')
+    cfg = dict(type='ImageClassifier', backbone=backbone, neck=dict(type='GlobalAveragePooling'), head=head)
+    init_cfg = dict(type='Pretrained', checkpoint=path)
+    found = build('Classifier', dict(cfg, init_cfg=init_cfg)).recognizer.backbone.timm_model.state_dict()
+    assert all(torch.equal(value, source.state_dict()[name]) for name, value in found.items())
+    for key, value in (('checkpoint_path', path), ('model_name', 'hf-hub:someone/net')):
+        wrong = dict(cfg, backbone=dict(backbone, pretrained=True, **{key: value}) if key == 'model_name' else dict(
+            backbone, **{key: value}))
+        with pytest.raises(ConfigError, match=rf"model.recognizer.backbone.{key} is '{value}'.*init_cfg=dict"):
+            build('Classifier', wrong)
+
+
+@pytest.mark.parametrize('cfg, key', [
+    (dict(type='mmagic.DeblurGanV2Generator', model='a', pretrained='a.pth'), 'pretrained'),
+    (dict(type='mmpretrain.BEiT', codebook=dict(codebook_init_path='a.pth')), 'codebook.codebook_init_path'),
+    (dict(type='mmagic.ADM', pretrained_cfgs=[dict(ckpt_path='a.pth')]), r'pretrained_cfgs\[0\].ckpt_path')
+])
+def test_networks_that_read_files_by_themselves_are_refused(cfg, key):
+    with pytest.raises(ConfigError, match=rf"model.restorer.{key} is 'a.pth'"):
+        check_doors(cfg, 'model.restorer')
+    with trust_checkpoints():
+        check_doors(cfg, 'model.restorer')
+    check_doors(dict(cfg, **{'pretrained': None, 'codebook': {}, 'pretrained_cfgs': []}), 'model.restorer')
 
 
 def test_a_nested_checkpoint_that_fits_is_left_to_mmengine(tmp_path):

@@ -21,7 +21,7 @@ from mmengine.runner import CheckpointLoader
 
 from sr4ir_mm.checkpoints import load_checkpoint, read_file, save_checkpoint, trust_checkpoints, use_safe_loader, zoo_url
 from sr4ir_mm.checkpoints import loader as loader_module
-from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.utils import CheckpointError, ConfigError, quote, some
 
 
 def history(*values):
@@ -300,6 +300,38 @@ def test_a_bad_checkpoint_is_refused_and_nothing_is_run(tmp_path, monkeypatch, n
     assert str(path) in str(error.value) and '\n' not in str(error.value)
     assert not (tmp_path / 'executed').exists()
     assert HistoryBuffer.mean is not None
+
+
+@pytest.mark.parametrize('text, shown', [
+    ('layer1.0.conv/weight:0', 'layer1.0.conv/weight:0'), ('a b', "'a b'"), ('', "''"), ('\x1b]0;owned\x07', "'\\x1b]0;owned\\x07'"),
+    ('a\nb', "'a\\nb'"), ('\u202ea', "'\\u202ea'"), ('\udc80', "'\\udc80'"), ('a' * 5_000_000, 'a' * 80 + '…'),
+    (3, '3'), (10**1000, 'an absurd number'), ([1], 'a list'), (None, 'None')
+])
+def test_text_of_a_file_is_shown_so_that_no_terminal_obeys_it(text, shown):
+    assert quote(text) == shown
+
+
+def test_names_are_shown_so_too():
+    assert some(['a', 'b\n', 'c', 'd']) == "a, 'b\\n', c" and some([]) == 'nothing'
+
+
+def test_memory_grows_with_the_file_only(tmp_path):
+    """A thousand tensors that are the same memory, or a hundred real ones, are no attack."""
+    shared = torch.zeros(2**20)
+    content = dict(state_dict={f'{index}': shared for index in range(20)}, views=[shared[:5]] * 1000)
+    content.update({f'{index}': torch.zeros(2**10) for index in range(100)})
+    torch.save(content, tmp_path / 'a.pth')
+    found = load_checkpoint(str(tmp_path / 'a.pth'))
+    assert found['state_dict']['3'].data_ptr() == found['state_dict']['7'].data_ptr()
+    torch.save(dict(a=[shared.view(2**10, 2**10)[index:] for index in range(1000)]), tmp_path / 'a.pth')
+    with pytest.raises(CheckpointError, match='its tensors share memory'):
+        load_checkpoint(str(tmp_path / 'a.pth'))
+
+
+def test_many_tensors_are_no_attack(tmp_path):
+    """20,000: those of a network with 4,000 tensors, its average and what Adam keeps."""
+    torch.save({f'layer{index}.weight': torch.ones(2) for index in range(20_000)}, tmp_path / 'a.pth')
+    assert len(load_checkpoint(str(tmp_path / 'a.pth'))) == 20_000
 
 
 def test_trust_is_asked_for(tmp_path):
