@@ -18,7 +18,7 @@ from .budget import Budget, check_size
 from .unpickler import Storage, Unpickler, check, whole_numbers
 
 LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950a86a20f9469cfc6c, 1001
-MAX_HEADER = 2**24  # of safetensors; a tensor takes about 100 bytes
+MAX_HEADER = 2**23  # of safetensors; a tensor takes about 100 bytes
 
 
 def _storage_request(saved_id: Any) -> Tuple[torch.dtype, str, int, Any]:

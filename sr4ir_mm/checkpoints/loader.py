@@ -35,7 +35,9 @@ _trusts: ContextVar[bool] = ContextVar('trusts', default=False)
 
 @contextmanager
 def trust_checkpoints(trust: bool = True) -> Iterator[None]:
-    """Read files of PyTorch with ``torch.load`` in here, which runs whatever they ask for; not after, nor in other threads.
+    """Read files of PyTorch with ``torch.load``, which runs whatever they ask for, within this context only.
+
+    Threads that are started in it do not trust.
 
     Args:
         trust: False: read them safely, even where an outer context trusts them.

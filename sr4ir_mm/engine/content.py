@@ -56,8 +56,8 @@ def check_checkpoint_hook(runner: Runner) -> None:
     foreign = [type(hook).__name__ for hook in hooks if not isinstance(hook, CheckpointHook)]
     if foreign or runner._resume and not hooks:
         found = f'is a {foreign[0]} of another library' if foreign else 'is missing'
-        raise ConfigError(f"default_hooks.checkpoint {found}; a training here needs dict(type='sr4ir_mm.CheckpointHook', …), "
-                          'which resumes exactly and removes no files but its own.')
+        raise ConfigError(f'default_hooks.checkpoint {found}; a training here needs '
+                          "dict(type='sr4ir_mm.CheckpointHook', …), which resumes exactly and removes no files but its own.")
 
 
 def _mistakes(runner: Runner, checkpoint: dict) -> Iterator[str]:
@@ -270,7 +270,8 @@ def _unlike(found: Any, own: Any, where: str) -> Optional[str]:
     if isinstance(own, (list, tuple)):
         if not isinstance(found, (list, tuple)) or len(found) != len(own):
             return f'{where} is no list of {len(own)} values'
-        return next(filter(None, (_unlike(*pair, f'{where}[{index}]') for index, pair in enumerate(zip(found, own)))), None)
+        mistakes = (_unlike(*pair, f'{where}[{index}]') for index, pair in enumerate(zip(found, own)))
+        return next(filter(None, mistakes), None)
     if isinstance(own, Tensor):
         alike = isinstance(found, Tensor) and found.shape == own.shape and found.dtype == own.dtype
         return None if alike else f'{where} is no tensor of {tuple(own.shape)}, {own.dtype}'

@@ -135,7 +135,7 @@ def check_filled(module, state: dict, checkpoint: str, what: str, advice: str) -
 def _candidates(work_dir: str) -> List[str]:
     """The checkpoints that a training wrote one after the other, the newest first.
 
-    Those in the work dir itself come before what its ``last_checkpoint`` says: in a copied work dir it names the original.
+    Those in the work dir itself come first: in a copied one, ``last_checkpoint`` names the original.
     """
     paths, record = _written(work_dir), osp.join(work_dir, 'last_checkpoint')
     if not paths and osp.isfile(record):

@@ -282,15 +282,16 @@ def test_strange_classes_of_a_checkpoint(checkpoints, tmp_path, meta, message):
         CascadeInferencer(config(), str(tmp_path / 'a.pth'), device='cpu')
 
 
-def test_trust_ends_with_the_inferencer(checkpoints, tmp_path):
+def test_trust_ends_with_the_inferencer(checkpoints, tmp_path, monkeypatch):
     checkpoint = dict(torch.load(checkpoints('segmentation')), made_by=Evil())
-    monkey = tmp_path / 'evil.pth'
-    torch.save(checkpoint, monkey)
+    monkeypatch.chdir(tmp_path)
+    evil, executed = tmp_path / 'evil.pth', tmp_path / 'executed'
+    torch.save(checkpoint, evil)
+    CascadeInferencer(config(), str(evil), device='cpu', trust_checkpoint=True)
+    executed.unlink()  # so trust is what it says
     with pytest.raises(CheckpointError, match=r'asks for posix\.system'):
-        CascadeInferencer(config(), str(monkey), device='cpu')
-    CascadeInferencer(config(), str(monkey), device='cpu', trust_checkpoint=True)
-    with pytest.raises(CheckpointError, match=r'asks for posix\.system'):
-        CascadeInferencer(config(), str(monkey), device='cpu')
+        CascadeInferencer(config(), str(evil), device='cpu')
+    assert not executed.exists()
 
 
 def test_an_image_that_cannot_be_written_is_reported(inferencer, tmp_path, monkeypatch):

@@ -17,8 +17,9 @@ from tests.test_engine.test_loops import run
 
 
 def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob('*') if 'vis_data' not in str(path)
-                  and path.suffix in ('.pth', '.txt'))
+    return sorted(
+        str(path.relative_to(folder)) for path in Path(folder).rglob('*')
+        if 'vis_data' not in str(path) and path.suffix in ('.pth', '.txt'))
 
 
 def change(path, out=None, **runtime_info):
@@ -127,8 +128,9 @@ def test_the_config_in_a_checkpoint_is_not_run(best_cfg, tmp_path, monkeypatch):
     assert 'executed' not in info['cfg'] and info['experiment_name'] == runner.experiment_name
 
 
-@pytest.mark.parametrize('hook, resume, found', [(dict(type='CheckpointHook', interval=1), False, 'is a CheckpointHook of another'),
-                                                 (None, True, 'is missing')])
+@pytest.mark.parametrize('hook, resume, found',
+                         [(dict(type='CheckpointHook', interval=1), False, 'is a CheckpointHook of another'),
+                          (None, True, 'is missing')])
 def test_another_checkpoint_hook_is_refused(voc_cfg, hook, resume, found):
     voc_cfg.default_hooks.checkpoint = hook
     runner = Runner.from_cfg(voc_cfg)
@@ -188,27 +190,33 @@ STRANGE = {
     'a large seed': (put('meta', 'seed', 2**40), 'meta.seed is 1099511627776'),
     'a list as meta': (put('meta', [1]), 'holds a list as `meta`'),
     'a list as weights': (put('state_dict', [1]), 'holds a list as `state_dict`'),
-    'a number as weight': (put('state_dict', 'restorer.conv_first.weight', 1.), 'no tensors as restorer.conv_first.weight'),
+    'a number as weight': (put('state_dict', 'restorer.conv_first.weight',
+                               1.), 'no tensors as restorer.conv_first.weight'),
     'a number as name': (put('state_dict', 1, torch.ones(1)), 'a int as name of a weight'),
     'a list as message hub': (put('message_hub', [1]), '`message_hub` has no dict `log_scalars`'),
     'no runtime_info': (without('message_hub', 'runtime_info'), '`message_hub` has no dict `runtime_info`'),
     'a number as resumed keys': (put('message_hub', 'resumed_keys', 1), 'no dict `resumed_keys`'),
-    'a number as log': (put('message_hub', 'log_scalars', 'train/loss', 1.), 'a float as train/loss, not a HistoryBuffer'),
+    'a number as log': (put('message_hub', 'log_scalars', 'train/loss',
+                            1.), 'a float as train/loss, not a HistoryBuffer'),
     'numbers as names of logs': (put('message_hub', 'log_scalars', 1, 1), 'names that are no text'),
     'a text as best score': (put('message_hub', 'runtime_info', 'best_score', 'a'), 'a str as best_score, not a number'),
     'a list as resume state': (put('resume_state', [1]), '`resume_state` is a list'),
     'no processes': (put('resume_state', 'processes', []), 'resume_state.processes is no list of dicts'),
     'processes as dict': (put('resume_state', 'processes', {}), 'resume_state.processes is no list of dicts'),
     'a process as number': (put('resume_state', 'processes', [1]), 'resume_state.processes is no list of dicts'),
-    'a process without seeds': (without('resume_state', 'processes', 0, 'seeds'), r'processes\[0\] lacks seeds|lacks `seeds`'),
+    'a process without seeds': (without('resume_state', 'processes', 0,
+                                        'seeds'), r'processes\[0\] lacks seeds|lacks `seeds`'),
     'seeds as text': (of_process('seeds', 'ab'), 'seeds are not two whole numbers'),
     'batches as text': (put('resume_state', 'batches_per_epoch', 'a'), 'batches_per_epoch is a, not'),
     'no batches': (without('resume_state', 'batches_per_epoch'), 'lacks `batches_per_epoch`'),
     'validated at a list': (put('resume_state', 'validated_at', [1]), 'validated_at is a list'),
     'random numbers as text': (of_process('random', 'a'), 'random is a str, not a dict'),
-    'random numbers of another size': (of_process('random', 'torch', torch.ones(3, dtype=torch.uint8)), 'random.torch is no tensor'),
-    'random numbers of Python': (of_process('random', 'python', (3, (2**40, ) * 625, None)), 'no state of random generators'),
-    'random numbers of NumPy': (of_process('random', 'numpy', ('a', torch.zeros(624).long(), 1, 0, 0.)), 'no state of random gen'),
+    'random numbers of another size': (of_process('random', 'torch',
+                                                  torch.ones(3, dtype=torch.uint8)), 'random.torch is no tensor'),
+    'random numbers of Python': (of_process('random', 'python',
+                                            (3, (2**40, ) * 625, None)), 'no state of random generators'),
+    'random numbers of NumPy': (of_process('random', 'numpy',
+                                           ('a', torch.zeros(624).long(), 1, 0, 0.)), 'no state of random gen'),
     'gradients as list': (of_process('gradients', [1]), 'gradients is a list'),
     'gradients of nothing': (of_process('gradients', dict(restorer=[])), "not those of the parameters of 'restorer'"),
     'a list as optimizers': (put('optimizer', [1]), '`optimizer` is a list'),
@@ -217,13 +225,15 @@ STRANGE = {
     'no groups': (of_optimizer('param_groups', []), 'optimizer.restorer has 0 groups of parameters'),
     'a number as group': (of_optimizer('param_groups', 0, 1), 'is no group of parameters'),
     'too few parameters': (of_optimizer('param_groups', 0, 'params', [0]), 'has 1 parameters, but the config makes'),
-    'a text as learning rate': (of_optimizer('param_groups', 0, 'lr', 'a'), r'param_groups\[0\].lr is a str, not a number'),
+    'a text as learning rate': (of_optimizer('param_groups', 0, 'lr',
+                                             'a'), r'param_groups\[0\].lr is a str, not a number'),
     'betas as number': (of_optimizer('param_groups', 0, 'betas', 1.), 'betas is no list of 2 values'),
     'a state as list': (of_optimizer('state', [1]), 'optimizer.restorer is no state of an optimizer'),
     'a state of no parameter': (of_optimizer('state', 10**6, {}), 'the number of no parameter'),
     'a state as number': (of_optimizer('state', 0, 1), 'the number of no parameter'),
     'an average as text': (of_optimizer('state', 0, 'exp_avg', 'a'), r'state\[0\] has exp_avg that does not fit'),
-    'an average of another shape': (of_optimizer('state', 0, 'exp_avg', torch.ones(1, 1)), 'has exp_avg that does not fit'),
+    'an average of another shape': (of_optimizer('state', 0, 'exp_avg', torch.ones(1,
+                                                                                   1)), 'has exp_avg that does not fit'),
     'schedulers as list': (put('param_schedulers', [1]), '`param_schedulers` is a list, not a dict'),
     'schedulers of numbers': (put('param_schedulers', 'restorer', [1]), 'param_schedulers.restorer is no list of dicts'),
     'a step as text': (put('param_schedulers', 'restorer', 0, 'last_step', 'a'), 'last_step is a str, not a number'),
@@ -233,10 +243,9 @@ STRANGE = {
 }
 
 
-
-
 def test_strange_contents_are_told_in_a_sentence(voc_cfg, tmp_path):
-    voc_cfg.param_scheduler = dict(restorer=[dict(type='CosineAnnealingLR', T_max=4)], recognizer=[dict(type='ConstantLR')])
+    voc_cfg.param_scheduler = dict(
+        restorer=[dict(type='CosineAnnealingLR', T_max=4)], recognizer=[dict(type='ConstantLR')])
     voc_cfg.optim_wrapper.restorer.optimizer = dict(type='Adam', lr=1e-4)
     voc_cfg.train_cfg.max_epochs = 1
     voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.RunRecordHook', out_file=str(tmp_path / 'run.json')))
@@ -279,8 +288,10 @@ def test_a_history_that_is_none(tmp_path):
 def test_load_from_tells_too(voc_cfg, tmp_path):
     voc_cfg.load_from = str(tmp_path / 'a.pth')
     for content, message in ((dict(state_dict=[1]), 'holds a list as `state_dict`'),
-                             (dict(state_dict={1: torch.ones(1)}), 'a int as name of a weight'),
-                             ({'restorer.conv_first.weight': 'a'}, 'has no tensors as restorer.conv_first.weight')):
+                             (dict(state_dict={1: torch.ones(1)}), 'a int as name of a weight'), ({
+                                 'restorer.conv_first.weight':
+                                 'a'
+                             }, 'has no tensors as restorer.conv_first.weight')):
         torch.save(content, voc_cfg.load_from)
         with pytest.raises(CheckpointError, match=message):
             run(copy.deepcopy(voc_cfg))
