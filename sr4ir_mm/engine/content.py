@@ -3,7 +3,7 @@ from typing import Any, Iterator, Optional
 
 import numpy as np
 from mmengine.hooks import CheckpointHook as _CheckpointHook
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -57,7 +57,8 @@ def check_checkpoint_hook(runner: Runner) -> None:
     if foreign or runner._resume and not hooks:
         found = f'is a {foreign[0]} of another library' if foreign else 'is missing'
         raise ConfigError(f'default_hooks.checkpoint {found}; a training here needs '
-                          "dict(type='sr4ir_mm.CheckpointHook', …), which resumes exactly and removes no files but its own.")
+                          "dict(type='sr4ir_mm.CheckpointHook', …), which resumes exactly and removes no files but its "
+                          'own.')
 
 
 def _mistakes(runner: Runner, checkpoint: dict) -> Iterator[str]:
@@ -75,9 +76,7 @@ def _mistakes(runner: Runner, checkpoint: dict) -> Iterator[str]:
     else:
         yield from _optimizers(runner, optimizers)
     yield from _schedulers(runner.param_schedulers, checkpoint.get('param_schedulers'), 'param_schedulers')
-    averages = checkpoint.get('ema_state_dict', {})
-    if not isinstance(averages, dict) or any(not isinstance(name, str) for name in averages):
-        yield '`ema_state_dict` is no dict of tensors'
+    yield from _averages(runner, checkpoint)
     record = checkpoint.get('run_record', {})
     if not isinstance(record, dict) or any(not isinstance(value, _NUMBER) for value in record.values()):
         yield '`run_record` is no dict of numbers'
@@ -230,6 +229,24 @@ def _optimizer(wrapper: OptimWrapper, state: Any, where: str) -> Iterator[str]:
 def _numbers(groups: Any) -> Iterator[Any]:
     for group in groups:
         yield from group.get('params', ()) if isinstance(group, dict) else ()
+
+
+def _averages(runner: Runner, checkpoint: dict) -> Iterator[str]:
+    averages = checkpoint.get('ema_state_dict')
+    if averages is None:
+        return
+    if not isinstance(averages, dict):
+        yield f'`ema_state_dict` is a {type(averages).__name__}, not a dict'
+        return
+    for hook in runner.hooks:
+        own = hook.ema_model.state_dict() if isinstance(hook, EMAHook) else {}
+        for name in dict.fromkeys([*own, *averages]) if own else ():
+            found = averages.get(name)
+            if name not in own or not isinstance(found, Tensor) or found.shape != own[name].shape:
+                yield f'`ema_state_dict` has no tensor {quote(name)} that fits' if name in own else (
+                    f'`ema_state_dict` has {quote(name)}, which nothing averages')
+            elif name.startswith('module.') and getattr(hook, '_prefix', '') + name[7:] not in checkpoint['state_dict']:
+                yield f'`state_dict` lacks {quote(name[7:])}'
 
 
 def _schedulers(schedulers: Any, state: Any, where: str) -> Iterator[str]:

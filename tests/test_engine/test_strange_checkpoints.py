@@ -11,6 +11,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.engine import CheckpointHook
 from sr4ir_mm.engine.content import ContentHook, check_checkpoint_hook
 from sr4ir_mm.utils import CheckpointError, ConfigError, latest_checkpoint
 from tests.test_engine.test_loops import run
@@ -56,15 +57,18 @@ def test_only_the_best_checkpoint_of_this_training_is_removed(best_cfg, tmp_path
     (work / 'best_link.pth').symlink_to(precious / 'best_file.pth')
     (work / 'notes.txt').touch()
     best_cfg.train_cfg.max_epochs = 2
-    for named in (str(precious), str(precious / 'best_file.pth'), 'best_folder.pth', str(work / 'best_link.pth'),
-                  str(work / 'notes.txt'), 3):
-        change(work / 'epoch_1.pth', tmp_path / 'changed.pth', best_ckpt=named, best_score=-1e9)
-        before = [path for path in files(tmp_path) if 'epoch_2' not in path]
-        run(copy.deepcopy(best_cfg), resume=True, load_from=str(tmp_path / 'changed.pth'))
-        assert [path for path in files(tmp_path) if 'epoch_2' not in path] == before, named
-        assert (work / 'best_link.pth').is_symlink() and 'best_PSNR_epoch_2.pth' in files(work)
-        os.remove(work / 'best_PSNR_epoch_2.pth')
+    change(work / 'epoch_1.pth', tmp_path / 'changed.pth', best_ckpt=str(precious), best_score=-1e9)
+    before = files(tmp_path)
+    runner = run(copy.deepcopy(best_cfg), resume=True, load_from=str(tmp_path / 'changed.pth'))
+    assert [path for path in files(tmp_path) if 'epoch_2' not in path] == before
+    assert 'best_PSNR_epoch_2.pth' in files(work)
+    hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    for named in (str(precious / 'best_file.pth'), 'best_folder.pth', str(work / 'best_link.pth'), str(work / 'notes.txt'),
+                  str(work), '/', '', '..', 'best_.pth/../epoch_1.pth', None, 3, [str(precious)]):
+        hook._find_own_files(runner, dict(best_ckpt=named))
+        assert hook.best_ckpt_path is None, named
     # and its own is
+    os.remove(work / 'best_PSNR_epoch_2.pth')
     worse(work / 'epoch_1.pth')
     run(best_cfg, resume=True, load_from=str(work / 'epoch_1.pth'))
     assert 'best_PSNR_epoch_1.pth' not in files(work) and 'best_PSNR_epoch_2.pth' in files(work)
@@ -238,9 +242,18 @@ STRANGE = {
     'schedulers of numbers': (put('param_schedulers', 'restorer', [1]), 'param_schedulers.restorer is no list of dicts'),
     'a step as text': (put('param_schedulers', 'restorer', 0, 'last_step', 'a'), 'last_step is a str, not a number'),
     'a method': (put('param_schedulers', 'restorer', 0, 'step', 1), 'has step, which is nothing that a scheduler saves'),
+    'averages as list': (put('ema_state_dict', [1]), '`ema_state_dict` is a list'),
+    'an average too many': (put('ema_state_dict', 'module.other', torch.ones(1)), 'module.other, which nothing averages'),
+    'a missing average': (without('ema_state_dict', 'module.conv_first.weight'), 'no tensor module.conv_first.weight'),
+    'an average of text': (put('ema_state_dict', 'module.conv_first.weight', 'a'), 'no tensor module.conv_first.weight'),
+    'a missing weight': (without('state_dict', 'restorer.conv_first.weight'), '`state_dict` lacks conv_first.weight'),
     'a record as list': (put('run_record', [1]), '`run_record` is no dict of numbers'),
     'a record of texts': (put('run_record', dict(seconds='a')), '`run_record` is no dict of numbers'),
 }
+
+
+#: told before any hook sees the checkpoint
+OF_READER = ('a list as meta', 'a list as weights', 'a number as name')
 
 
 def test_strange_contents_are_told_in_a_sentence(voc_cfg, tmp_path):
@@ -249,6 +262,7 @@ def test_strange_contents_are_told_in_a_sentence(voc_cfg, tmp_path):
     voc_cfg.optim_wrapper.restorer.optimizer = dict(type='Adam', lr=1e-4)
     voc_cfg.train_cfg.max_epochs = 1
     voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.RunRecordHook', out_file=str(tmp_path / 'run.json')))
+    voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.EMAHook', part='restorer'))
     run(copy.deepcopy(voc_cfg))
     path = f'{voc_cfg.work_dir}/epoch_1.pth'
     voc_cfg.update(resume=True, load_from=str(tmp_path / 'strange.pth'))
@@ -257,7 +271,7 @@ def test_strange_contents_are_told_in_a_sentence(voc_cfg, tmp_path):
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
-    assert any(isinstance(hook, ContentHook) for hook in runner.hooks[:1])
+    assert isinstance(runner.hooks[0], ContentHook)
     runner.call_hook('before_run')
 
     def resume(checkpoint):
@@ -265,12 +279,14 @@ def test_strange_contents_are_told_in_a_sentence(voc_cfg, tmp_path):
         runner._has_loaded = False
         runner.load_or_resume()
 
-    resume(load_checkpoint(path))
+    good = load_checkpoint(path)
+    resume(good)
     for what, (apply, message) in STRANGE.items():
-        checkpoint = load_checkpoint(path)
+        checkpoint = copy.deepcopy(good)
         apply(checkpoint)
+        of_reader = what in OF_READER
         with pytest.raises(CheckpointError, match=message) as error:
-            resume(checkpoint)
+            resume(checkpoint) if of_reader else runner.hooks[0].after_load_checkpoint(runner, checkpoint)
         text = str(error.value)
         assert text.isprintable() and len(text) < 500 and voc_cfg.load_from in text, what
 
