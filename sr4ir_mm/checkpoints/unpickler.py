@@ -160,7 +160,9 @@ def _frozenset(members: list) -> frozenset:
 
 def _cost(keys: Sequence) -> int:
     """Steps that it takes to put these into a dict; others than text and small numbers can be made to collide."""
-    return sum(1 if isinstance(key, (str, bytes)) or type(key) is int and abs(key) < 2**60 else ODD_KEY for key in keys)
+    return sum(
+        1 if isinstance(key, (str, bytes, bool, type(None))) or type(key) is int and abs(key) < 2**60 else ODD_KEY
+        for key in keys)
 
 
 def _may_be_keys(keys: Sequence) -> bool:
