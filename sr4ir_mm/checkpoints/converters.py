@@ -200,7 +200,7 @@ def from_sr4ir(*networks: Weights, rescale_biases: bool = False) -> Weights:
         key = layout_of(weights)
         if key is None:
             raise CheckpointError(f'One of the networks is in no known layout; it has for example '
-                                  f'{", ".join(list(weights)[:3])}. Known: {_titles()}.')
+                                  f'{some(weights)}. Known: {_titles()}.')
         parts.setdefault('restorer' if LAYOUTS[key].of_mmagic else 'recognizer', []).append((key, weights))
     if len(parts) != 2 or any(len(part) > 1 for part in parts.values()):
         found = ', '.join(LAYOUTS[key].title for part in parts.values() for key, _ in part)
