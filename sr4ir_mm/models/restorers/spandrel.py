@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import CheckpointError, ConfigError, check_choice
+from sr4ir_mm.utils import CheckpointError, ConfigError, check_choice, some
 
 INSTALL = 'pip install spandrel==0.4.2'
 
@@ -173,7 +173,7 @@ def _recognize(checkpoint: str, prefix: Optional[str]):
         start = f'{prefix.rstrip(".")}.'
         below = f' below {start!r}'
         weights = {name[len(start):]: value for name, value in weights.items() if name.startswith(start)}
-    examples = ', '.join(list(weights)[:3]) or 'nothing'
+    examples = some(weights)
     try:
         description = spandrel.MAIN_REGISTRY.load(dict(weights))
     except Exception as error:  # it knows no such network, or takes it for one whose weights are others
