@@ -13,6 +13,7 @@ from sr4ir_mm.utils import CheckpointError, ConfigError, quote, some
 from sr4ir_mm.utils.random_state import get_random_state, set_random_state
 
 from .checkpoint import CheckpointHook
+from .resume import buffers_of
 from .utils import unwrap
 
 _NUMBER = (int, float, np.number)
@@ -147,6 +148,8 @@ def _resume_state(runner: Runner, state: dict) -> Iterator[str]:
         gradients = process['gradients']
         if gradients is not None:
             yield from _gradients(runner, gradients, f'{where}.gradients')
+        yield from _buffers(runner, process.get('buffers', {}), f'{where}.buffers')
+    yield from _kinds(state.get('kinds'))
 
 
 def _random(found: Any, where: str) -> Iterator[str]:
@@ -164,6 +167,26 @@ def _random(found: Any, where: str) -> Iterator[str]:
         yield f'{where} is no state of random generators ({quote(error)})'
     finally:
         set_random_state(now)
+
+
+def _buffers(runner: Runner, buffers: Any, where: str) -> Iterator[str]:
+    if not isinstance(buffers, dict):
+        yield f'{where} is a {type(buffers).__name__}, not a dict'
+        return
+    for name, own in buffers_of(runner):
+        if name in buffers and (not isinstance(buffers[name], Tensor) or buffers[name].shape != own.shape):
+            yield f'{where} has no tensor of {tuple(own.shape)} as {quote(name)}'
+
+
+def _kinds(kinds: Any) -> Iterator[str]:
+    if kinds is None:
+        return
+    names = isinstance(kinds, dict) and kinds.get('optimizers'), isinstance(kinds, dict) and kinds.get('schedulers')
+    if not all(isinstance(each, dict) for each in names):
+        yield 'resume_state.kinds does not name optimizers and schedulers'
+    elif not all(isinstance(each, str) for each in names[0].values()) or not all(
+            isinstance(each, list) and all(isinstance(one, str) for one in each) for each in names[1].values()):
+        yield 'resume_state.kinds has names that are no text'
 
 
 def _gradients(runner: Runner, gradients: Any, where: str) -> Iterator[str]:

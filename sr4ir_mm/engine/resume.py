@@ -31,7 +31,7 @@ def gather_processes(runner: Runner) -> List[dict]:
         random=get_random_state(),
         seeds=runner.train_dataloader.get_seeds(),
         gradients=runner.optim_wrapper.gradients(),
-        buffers={name: value.cpu() for name, value in _buffers(runner)} if get_world_size() > 1 else {})
+        buffers={name: value.cpu() for name, value in buffers_of(runner)} if get_world_size() > 1 else {})
     processes = all_gather_object(own) if get_world_size() > 1 else [own]
     first = processes[0]['buffers']
     for process in processes[1:]:
@@ -44,12 +44,13 @@ def gather_processes(runner: Runner) -> List[dict]:
 @torch.no_grad()
 def load_buffers(runner: Runner, saved: Dict[str, Tensor]) -> None:
     """Give this process the buffers that it had when the checkpoint was saved."""
-    for name, value in _buffers(runner):
+    for name, value in buffers_of(runner):
         if name in saved:
             value.copy_(saved[name])
 
 
-def _buffers(runner: Runner) -> Iterator[Tuple[str, Tensor]]:
+def buffers_of(runner: Runner) -> Iterator[Tuple[str, Tensor]]:
+    """Yield the buffers of the model and of its averages, by names that tell them apart."""
     averages = {f'ema{index}': hook.ema_model for index, hook in enumerate(_averages(runner))}
     for prefix, module in dict(model=unwrap(runner.model), **averages).items():
         parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
