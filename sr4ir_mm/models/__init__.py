@@ -1,3 +1,4 @@
+from . import heads  # noqa: F401  registers them
 from .backbones import TorchvisionBackbone
 from .cascade import Cascade
 from .classifier import CascadeClassifier
@@ -5,7 +6,6 @@ from .data_preprocessor import CascadeDataPreprocessor
 from .degradations import BicubicDownsample, Compose, GaussianNoise
 from .detector import CascadeDetector
 from .embeddings import FrequencyEmbedding, HaarTransform, HardSamples, VGGEmbedding
-from .heads import DeepLabV3AuxiliaryHead, DeepLabV3Head
 from .losses import ContrastiveLoss, TDPLoss
 from .restoration import CascadeRestorer
 from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans, Spandrel
@@ -13,7 +13,7 @@ from .segmentor import CascadeSegmentor
 
 __all__ = [
     'BicubicDownsample', 'Cascade', 'CascadeClassifier', 'CascadeDataPreprocessor', 'CascadeDetector',
-    'CascadeRestorer', 'CascadeSegmentor', 'Compose', 'ContrastiveLoss', 'DeepLabV3AuxiliaryHead', 'DeepLabV3Head',
-    'FrequencyEmbedding', 'GaussianNoise', 'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser',
-    'NonLocalMeans', 'Spandrel', 'TDPLoss', 'TorchvisionBackbone', 'VGGEmbedding'
+    'CascadeRestorer', 'CascadeSegmentor', 'Compose', 'ContrastiveLoss', 'FrequencyEmbedding', 'GaussianNoise',
+    'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'Spandrel', 'TDPLoss',
+    'TorchvisionBackbone', 'VGGEmbedding'
 ]

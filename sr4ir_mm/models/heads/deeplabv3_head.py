@@ -11,7 +11,6 @@ from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import ASPPHead, FCNHead
 from torch import nn
 
-from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import CheckpointError
 
 
@@ -32,7 +31,6 @@ class _DefaultInit:
         self.is_init = True
 
 
-@MODELS.register_module()
 class DeepLabV3Head(_DefaultInit, ASPPHead):
     """Classify each pixel from atrous spatial pyramid pooling, as torchvision's ``DeepLabHead``.
 
@@ -72,7 +70,6 @@ class DeepLabV3Head(_DefaultInit, ASPPHead):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
-@MODELS.register_module()
 class DeepLabV3AuxiliaryHead(_DefaultInit, FCNHead):
     """Classify each pixel of an earlier feature map while training, as torchvision's ``FCNHead``.
 
