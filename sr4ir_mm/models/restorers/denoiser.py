@@ -118,6 +118,5 @@ class MultiScaleDenoiser(nn.Module):
         """Give weights of before the published units those that they were trained in."""
         if f'{prefix}conv0.weight' in state_dict and f'{prefix}units' not in state_dict:
             print_log('The weights of MultiScaleDenoiser come without units: they were trained on [0, 1], and the network '
-                      'now calculates there. The published learning rates do not train it further.', 'current',
-                      logging.WARNING)
+                      'now calculates there. The published learning rates belong to 0–255.', 'current', logging.WARNING)
             state_dict[f'{prefix}units'] = torch.tensor([1., 0., 0., 0.])
