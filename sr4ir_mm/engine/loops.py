@@ -1,5 +1,6 @@
 from typing import Dict, Iterator, Sequence
 
+from mmengine.dist import get_world_size
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
@@ -25,6 +26,10 @@ class _Alternating:
         if isinstance(dataloader, dict):
             dataloader = runner.build_dataloader(
                 dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
+        if not len(dataloader):  # by iterations, MMEngine would wait for a batch for ever
+            raise ConfigError(f'train_dataloader has no batch: its data set has {len(dataloader.dataset)} images for '
+                              f'{get_world_size()} processes, and a batch that is not full is left out; use a smaller '
+                              'train_dataloader.batch_size, or set train_dataloader.drop_last=False.')
         super().__init__(runner, ReproducibleDataLoader(dataloader, runner.seed), **kwargs)
         check_checkpoint_hook(runner)
         runner.register_hook(ContentHook())

@@ -118,7 +118,7 @@ def check_fits(module: nn.Module, state: Dict[str, Tensor], path: str) -> None:
     own = module.state_dict()
     # MMEngine removes the name of a wrapper
     found = {str(name).removeprefix('module.'): value for name, value in state.items()}
-    if not any(name in own and getattr(value, 'shape', None) == own[name].shape for name, value in found.items()):
+    if own and not any(name in own and getattr(value, 'shape', None) == own[name].shape for name, value in found.items()):
         raise CheckpointError(f'Nothing of the checkpoint {path} fits the model (load_from). It has for example '
                               f'{_first([_quote(name) for name in state])}; the model has {_first(list(map(repr, own)))}.')
 

@@ -10,7 +10,7 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """A mean with its 95 % interval and the two-sided p of "the true mean is zero"; NaN where one seed says nothing."""
+    """A mean with its 95 % interval and the two-sided p of "the true mean is zero"; NaN where there is no error to compare with."""
     mean: float
     low: float = math.nan
     high: float = math.nan
@@ -21,10 +21,9 @@ class Interval(NamedTuple):
 
 def _student(mean: float, error: float, seeds: int, method: str) -> Interval:
     """Build the interval of Student's t with ``seeds − 1`` degrees of freedom around a mean with this standard error."""
-    if seeds < 2 or not math.isfinite(mean) or not math.isfinite(error):
+    # equal differences, as of a few images that are counted, leave no error to compare with
+    if seeds < 2 or not math.isfinite(mean) or not math.isfinite(error) or error == 0:
         return Interval(mean, seeds=seeds)
-    if error == 0:
-        return Interval(mean, mean, mean, 0. if mean else 1., seeds, method)
     half = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) * error
     return Interval(mean, mean - half, mean + half, 2 * stats.t.sf(abs(mean) / error, seeds - 1), seeds, method)
 

@@ -120,3 +120,13 @@ def test_losses_that_are_read_together_are_logged_like_others(voc_cfg):
 def test_loops_are_registered():
     for name in ('AlternatingTrainLoop', 'AlternatingIterTrainLoop'):
         assert LOOPS.get(f'sr4ir_mm.{name}').__name__ == name
+
+
+@pytest.mark.parametrize('loop', [
+    dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=2), dict(type='sr4ir_mm.AlternatingTrainLoop', max_epochs=1)
+])
+def test_fewer_images_than_one_batch(voc_cfg, loop):
+    voc_cfg.train_cfg = dict(loop, phases=voc_cfg.train_cfg.phases)
+    voc_cfg.train_dataloader.update(batch_size=5, drop_last=True)
+    with pytest.raises(ConfigError, match='train_dataloader has no batch: its data set has 4 images'):
+        Runner.from_cfg(voc_cfg).train()
