@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import CheckpointError, ConfigError, check_choice, some
+from sr4ir_mm.utils import CheckpointError, ConfigError, check_choice, quote, some
 
 INSTALL = 'pip install spandrel==0.4.2'
 
@@ -179,7 +179,7 @@ def _recognize(checkpoint: str, prefix: Optional[str]):
     except Exception as error:  # it knows no such network, or takes it for one whose weights are others
         raise CheckpointError(
             f'model.restorer.checkpoint is {checkpoint!r}, which spandrel does not recognize{below} '
-            f'({type(error).__name__}: {str(error)[:200] or "no network it knows has such weights"}); it has for example '
+            f'({type(error).__name__}: {quote(str(error), 200) if str(error) else "no network it knows has such weights"}); it has for example '
             f'{examples}. Name the network by model.restorer.architecture, with its arguments, and the file in '
             "model.restorer.init_cfg, or, for the checkpoint of a cascade, set prefix='restorer'.") from error
     print_log(f'model.restorer: {checkpoint} is spandrel\'s {description.architecture.name} '
