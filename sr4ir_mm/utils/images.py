@@ -46,13 +46,15 @@ def list_images(inputs: Union[str, Path, np.ndarray, Sequence]) -> list:
     return [osp.join(path, name) for name in names]
 
 
-def read_image(source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_image(source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MAX_PIXELS,
+               max_side: Optional[int] = None) -> np.ndarray:
     """Read an image as an eye would see it.
 
     Args:
         source: Path or URL; the bytes of a file; or an array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8, BGR as
             OpenCV and OpenMMLab have it.
         max_pixels: Images with more are refused before they are decoded.
+        max_side: So are images that are wider or higher, in pixels; None: of any shape.
 
     Returns:
         (H, W, 3), uint8, RGB. Turned as its EXIF data say; grey repeated; CMYK converted; 16 bits rounded to 8;
@@ -75,6 +77,9 @@ def read_image(source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MA
             if width * height > max_pixels:
                 raise ImageError(f'{name} has {width}×{height} pixels, more than the {max_pixels / 1e6:g} million that '
                                  'are allowed; cut it into pieces.')
+            if max_side is not None and max(width, height) > max_side:
+                raise ImageError(f'{name} has {width}×{height} pixels, more than the {max_side} that are allowed on a '
+                                 'side; cut it into pieces.')
             if getattr(image, 'n_frames', 1) > 1:
                 print_log(f'{name} has {image.n_frames} pictures; the first is used.', 'current')
             image.load()

@@ -19,6 +19,7 @@ from sr4ir_mm.utils.images import to_uint8, with_palette
 
 _COUNTER = count()
 _GAP = 8
+MAX_WIDTH = 2000  # of a row, in pixels
 _BLACK, _GREEN, _RED = (0, 0, 0), (0, 120, 0), (200, 0, 0)
 
 
@@ -49,7 +50,8 @@ class PanelDrawer:
         cascade: The model.
         dataset_meta: ``classes`` and, where the data set has one, ``palette``.
         visualizer: Config of the host library's visualizer.
-        min_height: Small images are enlarged by a whole number to at least this height,
+        min_height: Small images are enlarged by a whole number to at least this height, as long as they are at most
+            2000 pixels wide,
         max_height: large ones shrunk to this one.
         annotations_follow_image: Whether boxes and masks are annotated in pixels of the packed image, as
             :func:`~sr4ir_mm.datasets.annotations_follow_image` tells, or in those of the original one.
@@ -78,7 +80,7 @@ class PanelDrawer:
         """Height and width at which an image is shown."""
         if height > self.max_height:
             return self.max_height, max(1, round(width * self.max_height / height))
-        zoom = -(-self.min_height // height)
+        zoom = max(1, min(-(-self.min_height // height), MAX_WIDTH // width))
         return height * zoom, width * zoom
 
     @torch.no_grad()
@@ -229,7 +231,7 @@ def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
 def compose(rows: Sequence[Sequence[Tile]],
             dataset_meta: Optional[dict] = None,
             labels: Sequence[int] = (),
-            max_width: int = 2000) -> np.ndarray:
+            max_width: int = MAX_WIDTH) -> np.ndarray:
     """Rows of pictures as one.
 
     Args:
