@@ -244,8 +244,10 @@ def _optimizer(wrapper: OptimWrapper, state: Any, where: str) -> Iterator[str]:
             yield f'{where}.state has {quote(number)}, which is the number of no parameter'
             continue
         for name, value in values.items():
-            if not isinstance(value, (Tensor, type(None), *_NUMBER)) or name in _LIKE_PARAMETER and not (
-                    isinstance(value, Tensor) and value.shape == parameters[number].shape):
+            if value is None:  # SGD without momentum
+                continue
+            like_parameter = isinstance(value, Tensor) and value.shape == parameters[number].shape
+            if not isinstance(value, (Tensor, *_NUMBER)) or name in _LIKE_PARAMETER and not like_parameter:
                 yield f'{where}.state[{number}] has {quote(name)} that does not fit its parameter'
 
 

@@ -313,3 +313,13 @@ def test_load_from_tells_too(voc_cfg, tmp_path):
         torch.save(content, voc_cfg.load_from)
         with pytest.raises(CheckpointError, match=message):
             run(copy.deepcopy(voc_cfg))
+
+
+def test_an_optimizer_without_momentum_is_resumed(voc_cfg):
+    """SGD writes None in the place of each buffer."""
+    voc_cfg.optim_wrapper.restorer.optimizer = dict(type='SGD', lr=1e-3)
+    voc_cfg.train_cfg.max_epochs = 1
+    run(copy.deepcopy(voc_cfg))
+    voc_cfg.update(resume=True, load_from=f'{voc_cfg.work_dir}/epoch_1.pth')
+    voc_cfg.train_cfg.max_epochs = 2
+    assert run(voc_cfg).iter == 4
