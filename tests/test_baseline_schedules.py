@@ -1,7 +1,6 @@
 """The learning rates of every protocol and task at each iteration, against closed forms of the published schedules."""
 import functools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest

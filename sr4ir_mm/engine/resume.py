@@ -163,10 +163,6 @@ def _changed_kinds(runner: Runner, checkpoint: dict) -> List[str]:
         if before not in (None, name) or before is None and _is_other(groups[0], own[0]):
             changed.append(f"its optimizer of '{part}' is {_quote(before) if before else 'another one'}, "
                            f'and the config has {name!r}')
-            continue
-        sizes = [[len(group['params']) for group in each] for each in (groups, own)]
-        if sizes[0] != sizes[1]:
-            changed.append(f"its optimizer of '{part}' has groups of {sizes[0]} parameters, and the config makes {sizes[1]}")
     for part, built in _schedulers(runner).items():
         states = checkpoint['param_schedulers'][part]
         before = saved['schedulers'].get(part) if saved else None

@@ -233,7 +233,7 @@ def test_tensors_that_are_not_the_models_are_named(trained):
         (lambda state: state.update({'restorer.conv_first.bias': torch.zeros(9)}),
          r"of another kind: 'restorer.conv_first.bias', \(9,\) float32 instead of \(8,\) float32"),
         (lambda state: state.update({'restorer.conv_first.bias': torch.zeros(8).double()}), r'\(8,\) float64 instead of'),
-        (lambda state: state.update({'restorer.conv_first.bias': 'text'}), r"'restorer.conv_first.bias', str instead of"),
+        (lambda state: state.update({'restorer.conv_first.bias': 'text'}), 'has no tensors as restorer.conv_first.bias'),
     ):
         other = save_with(path, lambda checkpoint: edit(checkpoint['state_dict']))
         with pytest.raises(CheckpointError, match=message):
@@ -254,19 +254,19 @@ def test_tensors_of_a_moving_average_are_compared_too(voc_cfg):
     (change(optim_wrapper__restorer__optimizer__type='Adam'),
      "its optimizer of 'restorer' is 'AdamW', and the config has 'Adam'"),
     (change(optim_wrapper__recognizer__paramwise_cfg=dict(norm_decay_mult=0.)),
-     r"its optimizer of 'recognizer' has groups of \[\d+\] parameters, and the config makes \[1, 1, "),
+     r'optimizer.recognizer has 1 groups of parameters, but the config makes \d\d'),
     (change(param_scheduler__restorer=[dict(type='PolyLR')]),
      r"its schedule of 'restorer' is \['CosineAnnealingLR'\], and the config has \['PolyLR'\]"),
 ])
 def test_another_kind_of_optimizer_or_schedule_is_refused(trained, edit, message):
     cfg, path = trained
     edit(cfg)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises((ConfigError, CheckpointError), match=message):
         run(copy.deepcopy(cfg), resume=True, load_from=path)
     # of an older checkpoint, which has no names of them, the settings are compared
     if 'Adam' not in message:
         older = save_with(path, lambda checkpoint: checkpoint['resume_state'].pop('kinds'))
-        with pytest.raises(ConfigError, match=f"its .* of 're(stor|cogniz)er' (is another one|has groups)"):
+        with pytest.raises((ConfigError, CheckpointError), match="(its .* of 'restorer' is another one|has 1 groups)"):
             run(cfg, resume=True, load_from=older)
 
 
