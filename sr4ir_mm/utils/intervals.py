@@ -58,8 +58,8 @@ def two_level(differences: Sequence[float], replicates: np.ndarray, seed: int = 
     It speaks of other seeds and other test images. A replicate takes a sample of the images, the same for all seeds,
     and a sample of the seeds. The latter has one seed fewer than there are, which makes the variance of the mean
     unbiased (Rao and Wu, 1988), and its standard error goes with Student's t: the percentiles of a plain bootstrap of
-    three seeds are far too close to each other. Where images differ more than
-    seeds, this is wider than it has to be.
+    three seeds are far too close to each other. Where images differ more than seeds, this
+    is wider than it has to be.
 
     Args:
         differences: One for each seed, on all images.
