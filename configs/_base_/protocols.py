@@ -34,6 +34,7 @@ protocols = {
     # what SR4IR's recognizer learns from, behind a restorer that stays as it is: S→T differs from SR4IR in this too
     's2t-diet': dict(
         title='S→T on SR + HR + CQMix',
+        schedule='baseline',
         phases=[dict(name='recognize', update='recognizer', losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34))],
         start=dict(restorer='sr')),
     't2s': dict(

@@ -98,8 +98,9 @@ def test_a_job_that_is_asked_to_stop_says_so_by_its_exit_code(gn_config, tmp_pat
     os.kill(job.pid, signal.SIGUSR1)  # to the launcher, which passes it on
     output = finish(job)
     assert job.returncode == EXIT_CODE, output
-    stopped = re.search(r'--resume goes on from (\S+/iter_(\d+).pth)', output)
-    assert load_checkpoint(stopped[1])['meta']['iter'] == int(stopped[2])
+    # where the iteration is the last of an epoch, the checkpoint is that of the epoch
+    stopped = re.search(r'ends after iteration (\d+),.* --resume goes on from (\S+\.pth)\.', output)
+    assert load_checkpoint(stopped[2])['meta']['iter'] == int(stopped[1])
 
 
 @pytest.fixture
