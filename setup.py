@@ -7,7 +7,7 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithMim(build_py):
-    """Adds the folder ``.mim`` to the package, in a wheel; MMEngine does not find that of an editable installation."""
+    """Puts copies into the folder ``.mim`` of a wheel; an editable installation has the links of the source tree."""
 
     def run(self):
         super().run()
@@ -15,7 +15,7 @@ class BuildWithMim(build_py):
             return
         root = os.path.dirname(os.path.abspath(__file__))
         mim = os.path.join(self.build_lib, 'sr4ir_mm', '.mim')
-        shutil.rmtree(mim, ignore_errors=True)  # of an earlier build
+        shutil.rmtree(mim, ignore_errors=True)  # links, or copies of an earlier build
         for name in ('configs', 'tools'):
             shutil.copytree(
                 os.path.join(root, name), os.path.join(mim, name), ignore=shutil.ignore_patterns('__pycache__'))

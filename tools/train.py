@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu, is_first_process
-from sr4ir_mm.utils import check_config, check_file, latest_checkpoint, load_config, run_tool, skip_metrics
+from sr4ir_mm.utils import check_auto_scale_lr, check_config, check_file, latest_checkpoint, load_config, run_tool, skip_metrics
 from sr4ir_mm.utils.files import locked
 
 
@@ -65,6 +65,7 @@ def main(argv=None) -> None:
     if args.seed is not None or args.deterministic:
         cfg.randomness = dict(seed=args.seed, deterministic=args.deterministic)
     if args.auto_scale_lr:
+        check_auto_scale_lr(cfg)
         cfg.auto_scale_lr.enable = True
     if args.tensorboard:
         cfg.visualizer.vis_backends = [*cfg.visualizer.get('vis_backends', []), dict(type='TensorboardVisBackend')]

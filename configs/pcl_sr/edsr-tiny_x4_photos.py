@@ -6,3 +6,4 @@ optim_wrapper = {part: dict(optimizer=dict(lr=2e-4)) for part in ('restorer', 'e
 cosine = dict(type='CosineAnnealingLR', by_epoch=False, T_max='max_iters', eta_min=1e-6)
 param_scheduler = dict(restorer=[cosine])
 default_hooks = dict(checkpoint=dict(interval=200))
+auto_scale_lr = dict(base_batch_size=8)

@@ -5,3 +5,4 @@ _base_ = [
 # images of 32×32: the first convolution keeps their size, and nothing is pooled behind it
 model = dict(
     **_base_.restoration, **_base_.pcl.model, recognizer=dict(backbone=dict(type='ResNet_CIFAR')))
+auto_scale_lr = dict(base_batch_size=16)

@@ -1,11 +1,13 @@
 import os.path as osp
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
+from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 from mmengine.registry import DATASETS, init_default_scope
 from rich.progress import track
@@ -110,8 +112,13 @@ class CascadeInferencer(BaseInferencer):
 
     def _load_model_from_metafile(self, model: str):
         root = self._get_repo_or_mim_dir('sr4ir_mm')
-        configs = {row['Name']: osp.join(root, row['Config']) for row in self._get_models_from_metafile(root)}
-        return Config.fromfile(configs[check_choice(model, configs, 'The config')]), None
+        metafiles = [load(osp.join(root, path)) for path in load(osp.join(root, 'model-index.yml'))['Import']]
+        configs = {row['Name']: row['Config'] for metafile in metafiles for row in metafile['Models']}
+        if model not in configs:
+            near = get_close_matches(model, configs, n=3)
+            raise ConfigError(f'The config is {model!r}, which is neither a file nor the name of one of the '
+                              f'{len(configs)} configs here.' + (f' Did you mean {" or ".join(map(repr, near))}?' if near else ''))
+        return Config.fromfile(osp.join(root, configs[model])), None
 
     def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> nn.Module:
         cfg.merge_from_dict(self._cfg_options)

@@ -1,6 +1,6 @@
 """Data in an order, and augmented in a way, that do not depend on how a training is run: in one piece or resumed, with
 how many processes and workers."""
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import torch
 from mmengine.dist import get_rank, get_world_size
@@ -27,6 +27,13 @@ class _SeededDataset(Dataset):
         if name == 'dataset':  # not there yet while a worker unpickles this
             raise AttributeError(name)
         return getattr(self.dataset, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # hooks change the pipeline of a data set by `dataset.pipeline = …`
+        if name != 'dataset' and hasattr(self.dataset, name):
+            setattr(self.dataset, name, value)
+        else:
+            super().__setattr__(name, value)
 
 
 class _BatchPositions:

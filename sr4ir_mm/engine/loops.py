@@ -12,6 +12,7 @@ from sr4ir_mm.utils.schedules import to_the_end
 from .content import ContentHook, check_checkpoint_hook
 from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel
+from .host_hooks import check_host_hooks
 from .optim_wrapper import CascadeOptimWrapperConstructor
 from .phase import build_phases
 from .schedulers import check_schedules
@@ -37,6 +38,7 @@ class _Alternating:
         self._cascade = unwrap(runner.model)
         self.phases = build_phases(phases, self._cascade.terms, list(self._cascade.trainable_parts))
         self._check_optimizers(runner)
+        check_host_hooks(runner, self.dataloader.dataset)
         runner.param_schedulers = to_the_end(runner.param_schedulers, self._lengths())
         if runner.model is not self._cascade:
             if not isinstance(runner.model, CascadeDistributedDataParallel):

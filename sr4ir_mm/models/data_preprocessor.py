@@ -87,6 +87,15 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
         self.pad_mode = pad_mode
         self.scale = scale
 
+    @property
+    def batch_augments(self):
+        """What mixes or resizes training batches: the host's; hooks read and change it here."""
+        return getattr(self.host, 'batch_augments', None)
+
+    @batch_augments.setter
+    def batch_augments(self, value) -> None:
+        self.host.batch_augments = value
+
     def forward(self, data: dict, training: bool = False) -> dict:
         """Move a batch to the device.
 

@@ -33,7 +33,9 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
         work_dir: Folder of logs and checkpoints; else that of the config, else ``work_dirs/<name of the config>``.
     """
     check_file(path, 'CONFIG')
-    MODULE2PACKAGE['sr4ir_mm'] = 'sr4ir_mm'  # MMEngine's list of whose configs `_base_ = '<package>::…'` may name
+    # MMEngine's list of whose configs `_base_ = '<package>::…'` may name. It looks for `.mim` beside the module named here:
+    # by the name of the package it would look in site-packages, where an editable installation has nothing.
+    MODULE2PACKAGE['sr4ir_mm'] = 'sr4ir_mm.registry'
     cfg = Config.fromfile(path)
     for _, node in _walk(cfg._cfg_dict, ''):
         if node.get('_scope_') == 'sr4ir_mm':  # MMEngine puts it into such a base, whose scope is the host library's
@@ -85,6 +87,19 @@ def _check_keys(cfg: Config, overrides: Sequence[str]) -> None:
             raise ConfigError(f"--cfg-options sets '{key}', but nothing reads the top-level key '{top}' any more; "
                               + (f"did you mean '{near[0]}'?" if near else
                                  'set the keys that were made from it, for example train_dataloader.dataset.…'))
+
+
+def check_auto_scale_lr(cfg: Config) -> None:
+    """Refuse to scale learning rates of which nobody knows the batch they belong to.
+
+    Raises:
+        ConfigError: ``auto_scale_lr.base_batch_size`` is missing or no number from 1.
+    """
+    base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+    if not isinstance(base, int) or isinstance(base, bool) or base < 1:
+        raise ConfigError(f'--auto-scale-lr is given, but auto_scale_lr.base_batch_size is {base!r}; set it to the number of '
+                          'images, of all processes, that the learning rates of the config belong to, for example '
+                          'auto_scale_lr=dict(base_batch_size=16).')
 
 
 def _walk(node: Any, key: str) -> Iterator[Tuple[str, dict]]:

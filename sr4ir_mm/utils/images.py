@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import List, Optional, Sequence, Union
 
 import numpy as np
-from mmengine.fileio import get, get_file_backend, list_dir_or_file
+from mmengine.fileio import get, get_file_backend
 from mmengine.logging import print_log
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .errors import ConfigError
+from .quote import some
 
 #: what is taken for an image in a folder
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.gif', '.jp2')
@@ -40,10 +41,24 @@ def list_images(inputs: Union[str, Path, np.ndarray, Sequence]) -> list:
     path = str(inputs)
     if not osp.isdir(path):
         return [path]
-    names = sorted(name for name in list_dir_or_file(path, list_dir=False) if name.lower().endswith(SUFFIXES))
+    try:
+        # links that lead nowhere are taken too: reading them tells why
+        found = sorted(name for name in os.listdir(path) if name[0] != '.' and not osp.isdir(osp.join(path, name)))
+    except OSError as error:
+        raise ImageError(f'The folder {path} cannot be read ({error.strerror}).') from error
+    names = [name for name in found if name.lower().endswith(SUFFIXES)]
+    skipped = [name for name in found if name not in names]
     if not names:
-        raise ImageError(f'The folder {path} has no images; looked for: {", ".join(SUFFIXES)}.')
+        raise ImageError(f'The folder {path} has no images; looked for: {", ".join(SUFFIXES)}'
+                         + (f'; it has: {_some_names(skipped)}.' if skipped else '.'))
+    if skipped:
+        print_log(f'{len(skipped)} files in {path} are skipped, whose suffix is none of those that are read: '
+                  f'{_some_names(skipped)}.', 'current')
     return [osp.join(path, name) for name in names]
+
+
+def _some_names(names: Sequence[str], count: int = 5) -> str:
+    return some(names, count) + (f' and {len(names) - count} more' if len(names) > count else '')
 
 
 def read_image(source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MAX_PIXELS,
@@ -96,12 +111,20 @@ def read_image(source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MA
 
 def _load(name: str) -> bytes:
     if '://' not in name and not osp.isfile(name):
-        raise ImageError(f'{name} ' + ('is a folder.' if osp.isdir(name) else 'does not exist.'))
+        raise ImageError(f'{name} ' + _why_no_file(name))
     try:
         get_file_backend(name)
         return get(name)
     except Exception as error:  # each backend has its own
         raise ImageError(f'{name} cannot be read ({str(error).strip() or type(error).__name__}).') from error
+
+
+def _why_no_file(name: str) -> str:
+    if osp.isdir(name):
+        return 'is a folder.'
+    if osp.islink(name):
+        return 'is a link that leads to no file.'
+    return 'is no file.' if osp.exists(name) else 'does not exist.'
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:

@@ -240,7 +240,7 @@ def test_mistakes_of_the_command_line(infer, tmp_path, monkeypatch):
 
 
 def test_mistakes_of_the_model(checkpoints, tmp_path):
-    with pytest.raises(ConfigError, match="The config is 'sr4ir_fpn_edsr_x4_dem'; allowed: .*Did you mean"):
+    with pytest.raises(ConfigError, match="The config is 'sr4ir_fpn_edsr_x4_dem', which is neither .*Did you mean 'sr4ir_fpn_edsr_x4_demo'"):
         CascadeInferencer('sr4ir_fpn_edsr_x4_dem', checkpoints('segmentation'))
     with pytest.raises(ConfigError, match="'no.py', which does not exist"):
         CascadeInferencer('no.py', checkpoints('segmentation'))

@@ -144,6 +144,35 @@ def test_a_list_of_everything(tmp_path):
     assert found[2] is RGB and found[3] == 'http://host/c.png'
 
 
+def test_what_cannot_be_read_does_not_hide_the_rest(tmp_path):
+    (tmp_path / 'loop.png').symlink_to(tmp_path / 'loop.png')
+    (tmp_path / 'lost.png').symlink_to(tmp_path / 'nowhere')
+    os.mkfifo(tmp_path / 'pipe.png')  # reading it would wait for ever
+    (tmp_path / 'folder.png').mkdir()
+    (tmp_path / 'good.png').write_bytes(encode(Image.fromarray(RGB)))
+    paths = list_images(str(tmp_path))
+    assert [os.path.basename(path) for path in paths] == ['good.png', 'loop.png', 'lost.png', 'pipe.png']
+    assert read_image(paths[0]).shape == RGB.shape
+    for path, why in zip(paths[1:], ('is a link that leads to no file', 'is a link that leads to no file', 'is no file')):
+        with pytest.raises(ImageError, match=why):
+            read_image(path)
+
+
+def test_skipped_files_are_told_in_one_line(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(images, 'print_log', lambda line, *args, **kwargs: lines.append(line))
+    for name in ('a.png', 'b.heic', 'c.svg', '.hidden', *(f'{index}.txt' for index in range(9))):
+        (tmp_path / name).touch()
+    list_images(str(tmp_path))
+    assert len(lines) == 1 and lines[0].startswith('11 files in') and lines[0].endswith(
+        '0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 6 more.')
+    (tmp_path / 'a.png').unlink()
+    for index in range(9):
+        (tmp_path / f'{index}.txt').unlink()
+    with pytest.raises(ImageError, match='has no images.*it has: b.heic, c.svg'):
+        list_images(str(tmp_path))
+
+
 def test_names_are_told_apart():
     assert unique_names(['x/a.png', 'x/a.jpg', 'y/a.png', 'http://host/b.png?size=1', RGB]) == [
         'a', 'a.jpg', 'a.png', 'b', '000004']

@@ -12,3 +12,5 @@ optim_wrapper = dict(
         optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=5e-4),
         paramwise_cfg=dict(custom_keys=dict(decode_head=dict(lr_mult=10)))))
 param_scheduler = dict(recognizer=[dict(type='PolyLR', power=0.9, eta_min=0., end=20000, by_epoch=False)])
+# the batch that the learning rates belong to
+auto_scale_lr = dict(enable=False, base_batch_size=10)

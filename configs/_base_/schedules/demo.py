@@ -16,3 +16,5 @@ optim_wrapper = dict(
 param_scheduler = dict(
     restorer=[dict(type='CosineAnnealingLR', T_max='max_epochs', eta_min=1e-5, convert_to_iter_based=True)],
     recognizer=[dict(type='OneCycleLR', eta_max=6e-3, total_steps='max_epochs', convert_to_iter_based=True)])
+# the batch that the learning rates belong to
+auto_scale_lr = dict(enable=False, base_batch_size=4)

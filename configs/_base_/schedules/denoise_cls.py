@@ -16,3 +16,5 @@ optim_wrapper = dict(
         clip_grad=dict(max_norm=100),
         paramwise_cfg=dict(bias_lr_mult=2, bias_decay_mult=0)))
 param_scheduler = dict(restorer=[dict(type='StepLR', step_size=80000, gamma=0.1, by_epoch=False)])
+# the batch that the learning rates belong to
+auto_scale_lr = dict(enable=False, base_batch_size=10)

@@ -9,3 +9,5 @@ optim_wrapper = dict(
     restorer=dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0)))
 param_scheduler = dict(
     restorer=[dict(type='CosineAnnealingLR', T_max='max_iters', eta_min=1e-5, by_epoch=False)])
+# the batch that the learning rates belong to
+auto_scale_lr = dict(enable=False, base_batch_size=4)

@@ -7,3 +7,4 @@ train_cfg = dict(
     phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.020 * _base_.scale_255))])
 optim_wrapper = dict(restorer=dict(optimizer=dict(lr=1e-3)))
 param_scheduler = dict(restorer=[dict(type='StepLR', step_size=12000, gamma=0.2, by_epoch=False)])
+auto_scale_lr = dict(base_batch_size=6)
