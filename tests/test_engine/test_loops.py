@@ -89,7 +89,7 @@ def test_a_mistake_is_told_before_training(voc_cfg, change, message):
         run(voc_cfg)
 
 
-def test_bfloat16_trains_and_keeps_losses_in_float32(voc_cfg):
+def test_bfloat16_trains_and_keeps_losses_in_float32(voc_cfg, bfloat16):
     voc_cfg.optim_wrapper.amp = 'bfloat16'
     runner = run(voc_cfg)
     assert all(parameter.dtype == torch.float32 for parameter in runner.model.parameters())

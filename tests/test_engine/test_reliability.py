@@ -52,7 +52,7 @@ def logs(work_dir):
 
 
 @pytest.fixture
-def config(voc_cfg, tmp_path):
+def config(voc_cfg, tmp_path, bfloat16):
 
     def write(kind, amp=None, length=1):
         cfg = copy.deepcopy(voc_cfg)

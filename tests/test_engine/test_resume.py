@@ -109,7 +109,7 @@ def tensors(checkpoint):
     (everything, (4, 7)),
     (stochastic_depth, (3, 6)),
 ])
-def test_stopped_and_resumed_is_not_stopped(voc_cfg, kind, stops):
+def test_stopped_and_resumed_is_not_stopped(voc_cfg, kind, stops, bfloat16):
     voc_cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='Jitter'))
     voc_cfg.param_scheduler = dict(
         restorer=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=False)],

@@ -118,7 +118,7 @@ def test_new_layers_are_drawn_as_pytorch_does():
                 assert 0.9 * limit < module.weight.abs().max() <= limit, name
 
 
-def test_scores_are_float32_under_autocast():
+def test_scores_are_float32_under_autocast(bfloat16):
     model = build().eval()
     keep_float32(model)
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):

@@ -100,7 +100,7 @@ def test_positives_are_sharper_and_negatives_smoother():
     assert (detail(samples.blurred(hr).flatten(0, 1)) < 0.7 * detail(hr).repeat(3)).all()
 
 
-def test_mixed_precision_leaves_the_samples_as_they_are():
+def test_mixed_precision_leaves_the_samples_as_they_are(bfloat16):
     samples, hr = HardSamples(), torch.rand(2, 3, 16, 16)
     torch.manual_seed(0)
     expected = samples.positives(hr), samples.blurred(hr)

@@ -96,7 +96,7 @@ def test_resume_takes_the_latest_or_the_named_checkpoint(train):
     assert int(load_checkpoint(other / 'epoch_2.pth')['meta']['iter']) == 4
 
 
-def test_amp_chooses_by_the_device(train):
+def test_amp_chooses_by_the_device(train, bfloat16):
     work_dir = train('--amp', '--cfg-options', 'train_cfg.max_epochs=1')
     expected = 'float16' if torch.cuda.is_available() else 'bfloat16'
     assert Config.fromfile(work_dir / 'tiny.py').optim_wrapper.amp == expected
