@@ -109,6 +109,7 @@ def test_processes_equal_one(size, phases, accumulate, float64):
 def test_plain_batch_norm_sees_its_own_part(float64):
     """Against one process with a copy of the model for each part of the batch, and the mean of their gradients."""
     size = 2
+    results = run_processes(size, train_process, SR4IR, 1, 'BN')  # before the threads: a fork shall not meet them
     replicas = [build(SR4IR, norm='BN') for _ in range(size)]
     barrier, gradients = threading.Barrier(size), [None] * size
 
@@ -133,7 +134,6 @@ def test_plain_batch_norm_sees_its_own_part(float64):
         thread.start()
     for thread in threads:
         thread.join(100)
-    results = run_processes(size, train_process, SR4IR, 1, 'BN')
     for (replica, _), (state, _) in zip(replicas, results):
         for name, value in replica.state_dict().items():
             assert torch.allclose(state[name], value, rtol=1e-9, atol=1e-9), name
