@@ -50,7 +50,7 @@ def trust_checkpoints(trust: bool = True) -> Iterator[None]:
 
 
 def is_trusted() -> bool:
-    """Whether this is within :func:`trust_checkpoints`."""
+    """Return whether this is within :func:`trust_checkpoints`."""
     return _trusts.get()
 
 

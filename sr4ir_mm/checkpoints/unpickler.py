@@ -59,7 +59,7 @@ def check(condition: bool, what: str) -> None:
 
 
 def whole_numbers(*values: Any) -> bool:
-    """Whether all are whole numbers that a size or a position can be."""
+    """Return whether all are whole numbers that a size or a position can be."""
     return all(type(value) is int and 0 <= value < 2**63 for value in values)
 
 
@@ -98,7 +98,7 @@ def _device(*args) -> torch.device:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How protocol 2 writes bytes."""
+    """Decode bytes as protocol 2 writes them."""
     check(encoding in ('latin1', 'latin-1'), f'text is to be encoded as {quote(encoding)}')
     return codecs.latin_1_encode(text)[0]
 

@@ -23,7 +23,7 @@ from sr4ir_mm.utils.random_state import get_random_state, set_random_state
 from .hooks import RuntimeInfoHook
 from .resume import check_fits, check_resumable, differences, gather_processes, kinds, load_buffers
 from .stop import EXIT_CODE, spare_workers
-from .utils import unwrap
+from .utils import loaded_from, unwrap
 
 
 @register_backend('atomic')
@@ -211,7 +211,7 @@ class CheckpointHook(_CheckpointHook):
     # ---------- reading
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        path = runner._load_from or f'the latest checkpoint in {runner.work_dir}'
+        path = loaded_from(runner)
         if not runner._resume:
             check_fits(unwrap(runner.model), checkpoint.get('state_dict', checkpoint), path)
             return
@@ -224,7 +224,6 @@ class CheckpointHook(_CheckpointHook):
         state, meta = checkpoint['resume_state'], checkpoint['meta']
         if state.get('stopped') and self.max_keep_ckpts > 0:
             self._superseded = f"iter_{int(meta['iter'])}.pth"  # the next checkpoint replaces it
-        meta.pop('config', None)  # MMEngine would run it, to compare numbers of GPUs that MMEngine does not write
         batches = len(runner.train_dataloader)
         if isinstance(runner.train_loop, EpochBasedTrainLoop) and state['batches_per_epoch'] != batches:
             done = meta['iter'] - meta['epoch'] * state['batches_per_epoch']

@@ -14,7 +14,7 @@ from sr4ir_mm.utils.random_state import get_random_state, set_random_state
 
 from .checkpoint import CheckpointHook
 from .resume import buffers_of
-from .utils import unwrap
+from .utils import loaded_from, unwrap
 
 _NUMBER = (int, float, np.number)
 #: what PyTorch's optimizers keep for each parameter, in its shape
@@ -33,7 +33,7 @@ class ContentHook(Hook):
     priority = 'HIGHEST'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        path = runner._load_from or f'the latest checkpoint in {runner.work_dir}'
+        path = loaded_from(runner)
         weights = checkpoint.get('state_dict', checkpoint)
         wrong = [name for name in unwrap(runner.model).state_dict()
                  if name in weights and not isinstance(weights[name], Tensor)]

@@ -8,7 +8,7 @@ from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils import check_choice
 
 from .resume import check_tensors
-from .utils import unwrap
+from .utils import loaded_from, unwrap
 
 
 @HOOKS.register_module()
@@ -35,7 +35,7 @@ class EMAHook(_EMAHook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if runner._resume and 'ema_state_dict' in checkpoint:
             # before anything is exchanged by name
-            path = runner._load_from or f'the latest checkpoint in {runner.work_dir}'
+            path = loaded_from(runner)
             check_tensors(unwrap(runner.model), checkpoint.get('state_dict', {}), path)
             check_tensors(self.ema_model, checkpoint['ema_state_dict'], path)
             super().after_load_checkpoint(runner, checkpoint)
