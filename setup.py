@@ -1,4 +1,5 @@
 """Puts configs, tools and the model index where mim and MMEngine look for them; all else is in pyproject.toml."""
+
 import os
 import shutil
 
@@ -18,7 +19,8 @@ class BuildWithMim(build_py):
         shutil.rmtree(mim, ignore_errors=True)  # links, or copies of an earlier build
         for name in ('configs', 'tools'):
             shutil.copytree(
-                os.path.join(root, name), os.path.join(mim, name), ignore=shutil.ignore_patterns('__pycache__'))
+                os.path.join(root, name), os.path.join(mim, name), ignore=shutil.ignore_patterns('__pycache__')
+            )
         shutil.copy(os.path.join(root, 'model-index.yml'), mim)
 
 

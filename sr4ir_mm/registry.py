@@ -3,13 +3,15 @@
 MMEngine imports this module by its name for ``type='sr4ir_mm.X'`` and ``_scope_='sr4ir_mm'``; ``locations`` makes it
 import the implementations when they are first asked for, so configs need no ``custom_imports``.
 """
+
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
 
 
 def _child(name: str, parent: str, location: str) -> Registry:
     return Registry(
-        name, parent=getattr(mmengine_registry, parent), scope='sr4ir_mm', locations=[f'sr4ir_mm.{location}'])
+        name, parent=getattr(mmengine_registry, parent), scope='sr4ir_mm', locations=[f'sr4ir_mm.{location}']
+    )
 
 
 MODELS = _child('model', 'MODELS', 'models')

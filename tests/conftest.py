@@ -1,4 +1,5 @@
 """Tiny networks and images that the tests share."""
+
 import copy
 import importlib.util
 from pathlib import Path
@@ -54,11 +55,29 @@ def bfloat16():
 
 def edsr(scale=4, **kwargs):
     return dict(
-        type='mmagic.EDSRNet', in_channels=3, out_channels=3, mid_channels=8, num_blocks=1, upscale_factor=scale, **kwargs)
+        type='mmagic.EDSRNet',
+        in_channels=3,
+        out_channels=3,
+        mid_channels=8,
+        num_blocks=1,
+        upscale_factor=scale,
+        **kwargs,
+    )
 
 
-SWINIR = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=4, depths=[2, 2], embed_dim=8,
-              num_heads=[2, 2], mlp_ratio=2, upsampler='pixelshuffledirect', resi_connection='1conv')
+SWINIR = dict(
+    type='mmagic.SwinIRNet',
+    upscale=4,
+    in_chans=3,
+    img_size=8,
+    window_size=4,
+    depths=[2, 2],
+    embed_dim=8,
+    num_heads=[2, 2],
+    mlp_ratio=2,
+    upsampler='pixelshuffledirect',
+    resi_connection='1conv',
+)
 
 
 def segmentor(norm='BN', **backbone):
@@ -72,7 +91,8 @@ def segmentor(norm='BN', **backbone):
             std=[58.395, 57.12, 57.375],
             bgr_to_rgb=True,
             size_divisor=1,
-            seg_pad_val=255),
+            seg_pad_val=255,
+        ),
         backbone=dict(
             type='ResNetV1c',
             depth=18,
@@ -81,20 +101,23 @@ def segmentor(norm='BN', **backbone):
             strides=(1, 2, 1, 1),
             norm_cfg=norm_cfg,
             zero_init_residual=False,  # or the first gradient of most weights is zero
-            **backbone),
+            **backbone,
+        ),
         decode_head=dict(
             type='FCNHead',
             in_channels=64,
             channels=8,
             num_convs=1,
             concat_input=False,
-            dropout_ratio=0.,
+            dropout_ratio=0.0,
             num_classes=NUM_CLASSES,
             norm_cfg=norm_cfg,
             align_corners=False,
-            loss_decode=dict(type='CrossEntropyLoss')),
+            loss_decode=dict(type='CrossEntropyLoss'),
+        ),
         train_cfg=dict(),
-        test_cfg=dict(mode='whole'))
+        test_cfg=dict(mode='whole'),
+    )
 
 
 def cascade_cfg(**kwargs):
@@ -104,7 +127,8 @@ def cascade_cfg(**kwargs):
         degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
         restorer=edsr(),
         recognizer=segmentor(),
-        tdp=dict(features=[-1], weights=[1.0]))
+        tdp=dict(features=[-1], weights=[1.0]),
+    )
     cfg.update(kwargs)
     return ConfigDict(copy.deepcopy(cfg))
 
@@ -117,12 +141,14 @@ SR4IR_PHASES = [
 OPTIM_WRAPPER = dict(
     constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
     restorer=dict(optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0)),
-    recognizer=dict(optimizer=dict(type='SGD', lr=1e-2, momentum=0.9, weight_decay=1e-4)))
+    recognizer=dict(optimizer=dict(type='SGD', lr=1e-2, momentum=0.9, weight_decay=1e-4)),
+)
 
 
 def seg_batch(size=(32, 32), batch=2, seed=0):
     """What a dataloader of mmseg collates, with the grids of CQMix."""
     from mmseg.structures import SegDataSample
+
     rng = np.random.RandomState(seed)
     samples = []
     for index in range(batch):
@@ -134,7 +160,8 @@ def seg_batch(size=(32, 32), batch=2, seed=0):
     return dict(
         inputs=[torch.from_numpy(rng.randint(0, 256, (3, *size), dtype=np.uint8)) for _ in range(batch)],
         data_samples=samples,
-        cqmix_grid=[torch.from_numpy(rng.randint(0, 2, (8, 8)).astype(np.float32)) for _ in range(batch)])
+        cqmix_grid=[torch.from_numpy(rng.randint(0, 2, (8, 8)).astype(np.float32)) for _ in range(batch)],
+    )
 
 
 @pytest.fixture(scope='session')
@@ -149,7 +176,7 @@ def voc(tmp_path_factory):
     for index, name in enumerate(names):
         labels = np.zeros((40, 48), np.uint8)
         top, left = rng.randint(0, 20, 2)
-        labels[top:top + 16, left:left + 16] = 1 + index % (NUM_CLASSES - 1)
+        labels[top : top + 16, left : left + 16] = 1 + index % (NUM_CLASSES - 1)
         image = colors[labels] + rng.randint(-20, 20, (40, 48, 3))
         cv2.imwrite(str(root / f'JPEGImages/{name}.jpg'), image.clip(0, 255).astype(np.uint8))
         cv2.imwrite(str(root / f'SegmentationClass/{name}.png'), labels)
@@ -166,7 +193,7 @@ def voc_cfg(voc, tmp_path):
         dict(type='LoadAnnotations'),
         dict(type='RandomCrop', crop_size=(32, 32)),
         dict(type='PackSegInputs'),
-        dict(type='sr4ir_mm.CQMix')
+        dict(type='sr4ir_mm.CQMix'),
     ]
     test_pipeline = [pipeline[0], pipeline[1], dict(type='sr4ir_mm.SetOriShape'), pipeline[3]]
 
@@ -177,12 +204,13 @@ def voc_cfg(voc, tmp_path):
             sampler=dict(type='DefaultSampler', shuffle=split == 'train'),
             dataset=dict(
                 type='BaseSegDataset',
-                metainfo=dict(
-                    classes=tuple('abcd'), palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]]),
+                metainfo=dict(classes=tuple('abcd'), palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]]),
                 data_root=str(voc),
                 data_prefix=dict(img_path='JPEGImages', seg_map_path='SegmentationClass'),
                 ann_file=f'ImageSets/Segmentation/{split}.txt',
-                pipeline=pipeline))
+                pipeline=pipeline,
+            ),
+        )
 
     val = loader('val', test_pipeline, 1)
     evaluator = [dict(type='IoUMetric', iou_metrics=['mIoU']), dict(type='sr4ir_mm.PSNR', border=8)]
@@ -205,9 +233,14 @@ def voc_cfg(voc, tmp_path):
                 custom_hooks=[],
                 default_hooks=dict(
                     runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook'),
-                    logger=dict(type='LoggerHook', interval=1), checkpoint=dict(type='sr4ir_mm.CheckpointHook', interval=1)),
+                    logger=dict(type='LoggerHook', interval=1),
+                    checkpoint=dict(type='sr4ir_mm.CheckpointHook', interval=1),
+                ),
                 randomness=dict(seed=0),
-                log_level='WARNING')))
+                log_level='WARNING',
+            )
+        )
+    )
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,5 @@
 """Processes of a test: one to be killed, or several joined through gloo."""
+
 import multiprocessing
 import os
 import signal
@@ -21,8 +22,9 @@ def _main(rank, size, folder, function, args):
     os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size))
     value = error = None
     try:
-        dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=size,
-                                timeout=timedelta(seconds=TIMEOUT))
+        dist.init_process_group(
+            'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=size, timeout=timedelta(seconds=TIMEOUT)
+        )
         value = function(*args)
         dist.barrier()
     except BaseException:
@@ -80,7 +82,9 @@ def forked(function, *args):
 
 
 def _launched(rank, size, port, function, args):
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size), MASTER_ADDR='127.0.0.1', MASTER_PORT=port
+    )
     function(*args)
 
 

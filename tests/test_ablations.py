@@ -1,4 +1,5 @@
 """The ablations of SR4IR: what each row changes in every config of the method, and nothing else."""
+
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
@@ -29,8 +30,11 @@ def make(cfg, name):
 def differences(old, new, key=''):
     """The keys, as paths with dots, at which two configs differ."""
     if isinstance(old, dict) and isinstance(new, dict):
-        return {found for name in {**old, **new}
-                for found in differences(old.get(name), new.get(name), f'{key}.{name}'.lstrip('.'))}
+        return {
+            found
+            for name in {**old, **new}
+            for found in differences(old.get(name), new.get(name), f'{key}.{name}'.lstrip('.'))
+        }
     if isinstance(old, (list, tuple)) and isinstance(new, (list, tuple)) and len(old) == len(new):
         return {found for index, pair in enumerate(zip(old, new)) for found in differences(*pair, f'{key}.{index}')}
     return set() if old == new else {key}
@@ -55,12 +59,18 @@ def test_an_ablation_changes_one_thing(path):
             assert made.train_dataloader.dataset.pipeline[cqmix][key] == value
     made = make(cfg, 'sr4ir-no-alternation')
     assert differences(sr4ir.to_dict(), made.to_dict()) == {'train_cfg.phases'}
-    phase, = made.train_cfg.phases
+    (phase,) = made.train_cfg.phases
     assert phase['update'] == ['restorer', 'recognizer'] and set(phase.losses) == set.union(*losses.values())
 
 
-@pytest.mark.parametrize('name, channels', [('deeplabv3_edsr_x4_voc', (960, 40)), ('resnet18_edsr_x4_cub', (512, 256)),
-                                            ('resnet50_edsr_x4_imagenet', (2048, 1024))])
+@pytest.mark.parametrize(
+    'name, channels',
+    [
+        ('deeplabv3_edsr_x4_voc', (960, 40)),
+        ('resnet18_edsr_x4_cub', (512, 256)),
+        ('resnet50_edsr_x4_imagenet', (2048, 1024)),
+    ],
+)
 def test_the_place_of_the_tdp_loss(name, channels, tmp_path):
     """The published map and that of the ablation, by their channels."""
     cfg = Config.fromfile(ROOT / f'configs/sr4ir/{name}.py')
@@ -79,12 +89,15 @@ def test_the_place_of_the_tdp_loss_in_detection():
     assert make(cfg, 'sr4ir-tdp-first').model.tdp == dict(features=[0], weights=[1.0])
 
 
-@pytest.mark.parametrize('key, message', [
-    ('model.tpd.features', "a step of 'model.tpd.features' is 'tpd'; allowed: .*Did you mean 'tdp'"),
-    ('train_dataloader.dataset.pipeline.CQmix.prob', "is 'CQmix'; allowed: '0', .*Did you mean 'CQMix'"),
-    ('train_dataloader.dataset.pipeline.9.prob', "is '9'; allowed: '0'"),
-    ('model.scale.x', "'model.scale.x' has nowhere to go; 'model.scale' is 4, which has no keys"),
-])
+@pytest.mark.parametrize(
+    'key, message',
+    [
+        ('model.tpd.features', "a step of 'model.tpd.features' is 'tpd'; allowed: .*Did you mean 'tdp'"),
+        ('train_dataloader.dataset.pipeline.CQmix.prob', "is 'CQmix'; allowed: '0', .*Did you mean 'CQMix'"),
+        ('train_dataloader.dataset.pipeline.9.prob', "is '9'; allowed: '0'"),
+        ('model.scale.x', "'model.scale.x' has nowhere to go; 'model.scale' is 4, which has no keys"),
+    ],
+)
 def test_a_setting_that_is_not_there_is_refused(key, message):
     cfg = Config.fromfile(ROOT / 'configs/sr4ir/resnet18_edsr_x4_cub.py')
     row = ConfigDict(title='x', phases=cfg.train_cfg.phases, cfg_options={key: 1})

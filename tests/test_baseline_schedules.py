@@ -1,4 +1,5 @@
 """The learning rates of every protocol and task at each iteration, against closed forms of the published schedules."""
+
 import functools
 import math
 
@@ -19,11 +20,17 @@ SR4IR = sorted(path for path in (ROOT / 'configs/sr4ir').glob('*.py') if path.st
 EPOCH = 3  # iterations
 
 #: which parts learn
-LEARNS = dict(h2t={'recognizer'}, l2t={'recognizer'}, sr={'restorer'}, s2t={'recognizer'}, t2s={'restorer'},
-              **{'s+t': {'restorer', 'recognizer'}}, sr4ir={'restorer', 'recognizer'})
+LEARNS = dict(
+    h2t={'recognizer'},
+    l2t={'recognizer'},
+    sr={'restorer'},
+    s2t={'recognizer'},
+    t2s={'restorer'},
+    **{'s+t': {'restorer', 'recognizer'}},
+    sr4ir={'restorer', 'recognizer'},
+)
 #: of each recognizer: epochs, learning rate of the recognizer, epochs of SR4IR before and after its restart
-TASKS = dict(deeplabv3=(100, 2e-2, (10, 90)), resnet18=(200, 3e-2, (20, 180)),
-             **{'faster-rcnn': (30, 2e-2, (2, 27))})
+TASKS = dict(deeplabv3=(100, 2e-2, (10, 90)), resnet18=(200, 3e-2, (20, 180)), **{'faster-rcnn': (30, 2e-2, (2, 27))})
 
 
 def cosine(lr, low, done, period):
@@ -53,18 +60,25 @@ class Networks(torch.nn.Module):
         super().__init__()
         modules = ('backbone', 'decode_head', 'auxiliary_head')
         self.trainable_parts = dict(
-            restorer=torch.nn.Linear(1, 1), recognizer=torch.nn.ModuleDict({name: torch.nn.Linear(1, 1) for name in modules}))
+            restorer=torch.nn.Linear(1, 1),
+            recognizer=torch.nn.ModuleDict({name: torch.nn.Linear(1, 1) for name in modules}),
+        )
 
 
 def build(cfg):
     """The optimizers and schedulers of a config: for each part that learns, one optimizer and its schedulers."""
     optimizers = CascadeOptimWrapperConstructor(cfg.optim_wrapper)(Networks())
     return {
-        part: (optimizer, [
-            PARAM_SCHEDULERS.build(
-                dict(scheduler, optimizer=optimizer, epoch_length=EPOCH),
-                default_args=dict(begin=0, end=cfg.train_cfg.max_epochs)) for scheduler in cfg.param_scheduler[part]
-        ])
+        part: (
+            optimizer,
+            [
+                PARAM_SCHEDULERS.build(
+                    dict(scheduler, optimizer=optimizer, epoch_length=EPOCH),
+                    default_args=dict(begin=0, end=cfg.train_cfg.max_epochs),
+                )
+                for scheduler in cfg.param_scheduler[part]
+            ],
+        )
         for part, optimizer in optimizers.items()
     }
 
@@ -88,7 +102,8 @@ def check(cfg, protocol, task):
     epochs = TASKS[task][0]
     assert cfg.train_cfg.max_epochs == epochs
     text = f'train_cfg = dict(max_epochs={epochs})\n' + ''.join(
-        f'{key} = {cfg[key].to_dict()}\n' for key in ('optim_wrapper', 'param_scheduler'))
+        f'{key} = {cfg[key].to_dict()}\n' for key in ('optim_wrapper', 'param_scheduler')
+    )
     found = learning_rates(text)
     assert set(found) == LEARNS[protocol]
     for part, rates in found.items():
@@ -121,7 +136,9 @@ def test_protocols_made_from_a_config_of_sr4ir(path):
         check(apply_protocol(cfg, rows[protocol], dict(restorer='a.pth', recognizer='a.pth')), protocol, task_of(path))
 
 
-@pytest.mark.parametrize('path', sorted(set((ROOT / 'configs/sr4ir').glob('*.py')) - set(SR4IR)), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    'path', sorted(set((ROOT / 'configs/sr4ir').glob('*.py')) - set(SR4IR)), ids=lambda path: path.stem
+)
 def test_beyond_the_paper_a_baseline_does_not_restart_either(path):
     cfg = Config.fromfile(path)
     rows = load_protocols(PROTOCOLS, cfg)

@@ -2,6 +2,7 @@
 
 One in which nothing learns predicts for a batch instead.
 """
+
 import copy
 from pathlib import Path
 
@@ -42,10 +43,13 @@ def name_of(path):
 def without_downloads(node):
     """The config without the weights it starts from."""
     if isinstance(node, dict):
-        return type(node)({
-            key: without_downloads(value)
-            for key, value in node.items() if key != 'init_cfg' or 'Pretrained' not in str(value)
-        })
+        return type(node)(
+            {
+                key: without_downloads(value)
+                for key, value in node.items()
+                if key != 'init_cfg' or 'Pretrained' not in str(value)
+            }
+        )
     if isinstance(node, (list, tuple)):
         return type(node)(without_downloads(value) for value in node)
     return node
@@ -54,6 +58,7 @@ def without_downloads(node):
 def seg_sample(side):
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample
+
     labels = torch.randint(0, 2, (1, side, side))
     return SegDataSample(gt_sem_seg=PixelData(data=labels))
 
@@ -63,22 +68,27 @@ def det_sample(side):
     from mmdet.structures.bbox import HorizontalBoxes
     from mmdet.structures.mask import BitmapMasks
     from mmengine.structures import InstanceData
-    boxes = torch.tensor([[4., 4., 40., 40.], [20., 8., 60., 56.]])
+
+    boxes = torch.tensor([[4.0, 4.0, 40.0, 40.0], [20.0, 8.0, 60.0, 56.0]])
     masks = np.zeros((2, side, side), np.uint8)
     masks[:, 20:40, 20:40] = 1
     return DetDataSample(
         gt_instances=InstanceData(
-            bboxes=HorizontalBoxes(boxes), labels=torch.tensor([0, 1]), masks=BitmapMasks(masks, side, side)),
-        ignored_instances=InstanceData(bboxes=HorizontalBoxes(torch.zeros(0, 4)), labels=torch.zeros(0).long()))
+            bboxes=HorizontalBoxes(boxes), labels=torch.tensor([0, 1]), masks=BitmapMasks(masks, side, side)
+        ),
+        ignored_instances=InstanceData(bboxes=HorizontalBoxes(torch.zeros(0, 4)), labels=torch.zeros(0).long()),
+    )
 
 
 def cls_sample(side):
     from mmpretrain.structures import DataSample
-    return DataSample().set_gt_label(torch.randint(0, 2, (1, )))
+
+    return DataSample().set_gt_label(torch.randint(0, 2, (1,)))
 
 
 def image_sample(side):
     from mmengine.structures import BaseDataElement
+
     return BaseDataElement()
 
 
@@ -93,7 +103,8 @@ def make_batch(cfg):
     for index in range(2):
         sample = SAMPLES[cfg.default_scope](side)
         sample.set_metainfo(
-            dict(img_path=f'{index}.png', ori_shape=(side, side), img_shape=(side, side), scale_factor=(1., 1.)))
+            dict(img_path=f'{index}.png', ori_shape=(side, side), img_shape=(side, side), scale_factor=(1.0, 1.0))
+        )
         samples.append(sample)
     image = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
     batch = dict(inputs=list(image), data_samples=samples, cqmix_grid=[torch.eye(8), 1 - torch.eye(8)])
@@ -166,15 +177,25 @@ def test_config(path, tmp_path, quick_runner):
     if not cfg.get('train_cfg'):
         samples = MODELS.build(cfg.model).eval().test_step(batch)
         assert all(sample.sr.shape == sample.hr.shape and torch.isfinite(sample.sr).all() for sample in samples)
-        assert all('pred_score' in sample or 'pred_sem_seg' in sample or cfg.model.get('recognizer') is None
-                   for sample in samples)
+        assert all(
+            'pred_score' in sample or 'pred_sem_seg' in sample or cfg.model.get('recognizer') is None
+            for sample in samples
+        )
         return
     runner = Runner.from_cfg(cfg)
     runner._train_dataloader = DataLoader([0], collate_fn=lambda _: batch)
     restorer = cfg.model.get('restorer') or {}
     recognizer = cfg.model.get('recognizer') or {}
-    combination = (cfg.default_scope, recognizer.get('type'), str(recognizer.get('backbone')), cfg.train_cfg.type,
-                   str(runner.train_loop.phases), restorer.get('type'), cfg.model.scale, cfg.model.get('degradation') is None)
+    combination = (
+        cfg.default_scope,
+        recognizer.get('type'),
+        str(recognizer.get('backbone')),
+        cfg.train_cfg.type,
+        str(runner.train_loop.phases),
+        restorer.get('type'),
+        cfg.model.scale,
+        cfg.model.get('degradation') is None,
+    )
     if combination in STEPPED:
         runner.build_optim_wrapper(cfg.optim_wrapper)
         return
@@ -193,7 +214,7 @@ def test_evaluators_have_the_columns_of_the_published_tables(path):
     """Task metric, PSNR and LPIPS of quantized images without a border of 8 pixels; SR has no task metric."""
     cfg = Config.fromfile(path)
     published = path.stem.removesuffix('-realworld').endswith(('_voc', '_cars', '_cub'))
-    image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)][:1 + published]
+    image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)][: 1 + published]
     task = dict(mmseg='IoUMetric', mmdet='CocoMetric', mmpretrain='Accuracy')[cfg.default_scope]
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         found = [metric.type for metric in evaluator if metric not in image_metrics]
@@ -212,8 +233,14 @@ def test_restorer_at_its_size(path):
     """Building the cascade compares the factor of each shipped restorer with its scale."""
     restoration = Config.fromfile(path).restoration
     with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(dict(restoration, type='sr4ir_mm.CascadeSegmentor', recognizer=None,
-                                  data_preprocessor=dict(type='mmseg.SegDataPreProcessor')))
+        model = MODELS.build(
+            dict(
+                restoration,
+                type='sr4ir_mm.CascadeSegmentor',
+                recognizer=None,
+                data_preprocessor=dict(type='mmseg.SegDataPreProcessor'),
+            )
+        )
     assert path.stem.endswith(f'_x{model.scale}')
 
 

@@ -1,4 +1,5 @@
 """Protocols are tables of phases, and S→T and T→S start from the weights of another run."""
+
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,9 @@ def test_t2s_starts_from_the_recognizer_of_the_h2t_run(small, tmp_path):
         recognizer=dict(
             init_cfg=dict(type='Pretrained', checkpoint=path, prefix='recognizer'),
             # what a config has from its base, and must not win
-            backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=backbone))))
+            backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=backbone)),
+        )
+    )
     assert equal(model.recognizer, done.recognizer)
     model = small(recognizer=dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=backbone))))
     assert equal(model.recognizer.backbone, other.recognizer.backbone)

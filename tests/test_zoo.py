@@ -1,4 +1,5 @@
 """The model index, and the package as `pip install .` lays it out: where mim and MMEngine look."""
+
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ def load(path):
 
 def test_the_index_is_valid():
     import modelindex.load_model_index
+
     index = modelindex.load_model_index.load(str(ROOT / 'model-index.yml'))
     index.build_models_with_collections()
     assert len(index.models) == sum(len(load(path)['Models']) for path in METAFILES)
@@ -36,8 +38,11 @@ def test_every_path_of_a_metafile(path):
         # the name by which mim finds a config is that of its file; the folder's name may stand in front
         assert model['Name'].endswith((ROOT / model['Config']).stem)
         for result in model.get('Results') or ():
-            assert result['Task'] and result['Dataset'] and all(
-                isinstance(value, (int, float)) for value in result['Metrics'].values())
+            assert (
+                result['Task']
+                and result['Dataset']
+                and all(isinstance(value, (int, float)) for value in result['Metrics'].values())
+            )
         # weights that are offered can be checked
         assert 'Weights' not in model or model['Weights'].rsplit('-', 1)[1].endswith('.pth')
 
@@ -55,22 +60,37 @@ def installed(tmp_path_factory):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__'))
     for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'README.md', 'model-index.yml', 'requirements.txt'):
         shutil.copy(ROOT / name, source)
-    subprocess.run([
-        sys.executable, '-m', 'pip', 'install', '-q', '--no-index', '--no-deps', '--no-build-isolation',
-        '--disable-pip-version-check', '--target', target, source
-    ],
-                   check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'install',
+            '-q',
+            '--no-index',
+            '--no-deps',
+            '--no-build-isolation',
+            '--disable-pip-version-check',
+            '--target',
+            target,
+            source,
+        ],
+        check=True,
+    )
     return target
 
 
 def run(installed, folder, *args):
     """In a process that sees the installed package, and not the repository."""
     import os
-    done = subprocess.run([sys.executable, *args],
-                          cwd=folder,
-                          env=dict(os.environ, PYTHONPATH=str(installed)),
-                          capture_output=True,
-                          text=True)
+
+    done = subprocess.run(
+        [sys.executable, *args],
+        cwd=folder,
+        env=dict(os.environ, PYTHONPATH=str(installed)),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -78,15 +98,18 @@ def run(installed, folder, *args):
 def test_the_installed_package(installed, tmp_path):
     mim = installed / 'sr4ir_mm/.mim'
     for folder in ('configs', 'tools'):
-        found, expected = ({path.relative_to(root)
-                            for path in (root / folder).rglob('*.*') if path.suffix != '.pyc'} for root in (mim, ROOT))
+        found, expected = (
+            {path.relative_to(root) for path in (root / folder).rglob('*.*') if path.suffix != '.pyc'}
+            for root in (mim, ROOT)
+        )
         assert found == expected
     # mim takes these two from there
     assert (mim / 'model-index.yml').read_text() == (ROOT / 'model-index.yml').read_text()
     assert (mim / 'tools/train.py').is_file()
 
-    (tmp_path /
-     'mine.py').write_text("_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n")
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n"
+    )
     (tmp_path / 'look.py').write_text(
         'import sr4ir_mm\n'
         'from mmengine.registry import MODELS, init_default_scope\n'
@@ -96,7 +119,8 @@ def test_the_installed_package(installed, tmp_path):
         'init_default_scope(cfg.default_scope)\n'
         'model = MODELS.build(cfg.model)\n'
         "assert type(model).__name__ == 'CascadeSegmentor' and model.img_range == 2\n"
-        'print(sr4ir_mm.__file__)\n')
+        'print(sr4ir_mm.__file__)\n'
+    )
     assert run(installed, tmp_path, 'look.py').strip().startswith(str(installed))
     assert Config.fromfile(mim / 'configs/demo/sr4ir_fpn_edsr_x4_demo.py').model.scale == 4
     assert 'Train a model' in run(installed, tmp_path, mim / 'tools/train.py', '--help')

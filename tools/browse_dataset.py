@@ -3,6 +3,7 @@
 Each sample is a row: the image as the pipeline leaves it (HR), what the degradation makes of it (LR), the ground truth
 and, where the pipeline draws a grid for it, the CQMix, with bilinear upsampling in the place of a restorer.
 """
+
 import argparse
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--num', type=int, default=8, help='number of samples; default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='of crops, flips and grids; default: %(default)s')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE'
+    )
     return parser.parse_args(argv)
 
 
@@ -30,8 +32,10 @@ def drawer_of(cascade, dataset, visualizer):
     """Return what draws the samples of a data set."""
     from sr4ir_mm.datasets import annotations_follow_image
     from sr4ir_mm.visualization import PanelDrawer
+
     return PanelDrawer(
-        cascade, dataset.metainfo, visualizer, annotations_follow_image=annotations_follow_image(dataset))
+        cascade, dataset.metainfo, visualizer, annotations_follow_image=annotations_follow_image(dataset)
+    )
 
 
 @torch.no_grad()
@@ -42,6 +46,7 @@ def pictures_of(drawer, packed: dict) -> tuple:
     from sr4ir_mm.models.batch import Batch, blend
     from sr4ir_mm.models.restorers import Interpolation
     from sr4ir_mm.visualization import Tile
+
     data = drawer.cascade.data_preprocessor(pseudo_collate([packed]), False)
     batch = Batch(drawer.cascade, data_samples=data['data_samples'], **data['inputs'])
     sample, grid = batch.data_samples[0], batch.cqmix_grid
@@ -53,8 +58,10 @@ def pictures_of(drawer, packed: dict) -> tuple:
         upsampled = Interpolation(drawer.cascade.scale)(batch.lr)[..., :height, :width]
         if grid is not None:
             images['CQMix (bilinear)'] = blend(upsampled, hr[None], grid[:1])[0]
-    tiles = [Tile(drawer.enlarge(to_uint8(image), (height, width)), name, f'{image.shape[-1]}×{image.shape[-2]}')
-             for name, image in images.items()]
+    tiles = [
+        Tile(drawer.enlarge(to_uint8(image), (height, width)), name, f'{image.shape[-1]}×{image.shape[-2]}')
+        for name, image in images.items()
+    ]
     return sample, [*tiles, *drawer.ground_truth(hr, sample)]
 
 
@@ -70,6 +77,7 @@ def main(argv=None) -> None:
     from mmengine.runner import set_random_seed
 
     from sr4ir_mm.registry import MODELS
+
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     set_random_seed(args.seed)
     dataset = DATASETS.build(loader.dataset)

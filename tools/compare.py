@@ -12,6 +12,7 @@ other.
 ``--study FILE`` names all of it in one file, as configs/_base_/study.py does; what the command line says comes first.
 ``--results`` makes tables and plots of a results.jsonl again, next to it, without running anything.
 """
+
 import argparse
 import json
 import os
@@ -46,34 +47,69 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare a method with its baselines')
     parser.add_argument('configs', nargs='*', metavar='config', help='a config of the method, one for each task')
     parser.add_argument(
-        '--study', default=str(PROTOCOLS), metavar='FILE',
-        help='table of protocols and what is compared by default; default: configs/_base_/protocols.py')
+        '--study',
+        default=str(PROTOCOLS),
+        metavar='FILE',
+        help='table of protocols and what is compared by default; default: configs/_base_/protocols.py',
+    )
     parser.add_argument(
-        '--protocols', nargs='+', metavar='NAME',
-        help='what to compare: rows of the table; default: what the file of the table says')
+        '--protocols',
+        nargs='+',
+        metavar='NAME',
+        help='what to compare: rows of the table; default: what the file of the table says',
+    )
     parser.add_argument(
-        '--sigmas', nargs='+', type=float, default=[], metavar='SIGMA',
-        help='strengths of the noise, 0 to 255; default: that of the config')
+        '--sigmas',
+        nargs='+',
+        type=float,
+        default=[],
+        metavar='SIGMA',
+        help='strengths of the noise, 0 to 255; default: that of the config',
+    )
     parser.add_argument(
-        '--sr-config', metavar='CONFIG', help='what trains the protocol sr, for all tasks; default: their own configs')
+        '--sr-config', metavar='CONFIG', help='what trains the protocol sr, for all tasks; default: their own configs'
+    )
     parser.add_argument(
-        '--seeds', nargs='+', type=int, metavar='N',
-        help='one run of each for each seed; default: those of the study, or 0')
+        '--seeds',
+        nargs='+',
+        type=int,
+        metavar='N',
+        help='one run of each for each seed; default: those of the study, or 0',
+    )
     parser.add_argument(
-        '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one')
+        '--metric', metavar='NAME', help='the task metric to show, for example coco/bbox_mAP_50; default: the usual one'
+    )
     parser.add_argument(
-        '--skip-metrics', nargs='+', default=[], metavar='NAME', help='metrics of the config to do without, such as LPIPS')
+        '--skip-metrics',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='metrics of the config to do without, such as LPIPS',
+    )
     parser.add_argument(
-        '--work-dir', metavar='DIR', help='folder of all runs; default: work_dirs/compare_<names of the configs>')
+        '--work-dir', metavar='DIR', help='folder of all runs; default: work_dirs/compare_<names of the configs>'
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, metavar='KEY=VALUE',
-        help='override settings of the config')
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     parser.add_argument(
-        '--results', metavar='FILE', help='only make tables and plots, of a results.jsonl and next to it; nothing is run')
+        '--results',
+        metavar='FILE',
+        help='only make tables and plots, of a results.jsonl and next to it; nothing is run',
+    )
     parser.add_argument(
-        '--bootstrap', type=int, default=1000, metavar='N',
+        '--bootstrap',
+        type=int,
+        default=1000,
+        metavar='N',
         help='samples of images and seeds for the intervals, where the folders of the runs have the predictions; 0: paired '
-        't intervals over seeds; default: %(default)s')
+        't intervals over seeds; default: %(default)s',
+    )
     args = parser.parse_args(argv)
     if args.bootstrap < 0 or args.bootstrap == 1:
         raise ConfigError(f'--bootstrap is {args.bootstrap}; allowed: 0, or a whole number from 2.')
@@ -100,6 +136,7 @@ class RunFailed(RuntimeError):
 
 class Setting(NamedTuple):
     """What one table is about: a task, by the name of its config, and the strength of the noise."""
+
     task: str = ''
     sigma: Optional[float] = None
 
@@ -141,15 +178,23 @@ class Run:
 
     def prepare(self, cfg: Config) -> None:
         """Write the config down; refuse a folder that has begun with another one."""
-        cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='sr4ir_mm.RunRecordHook', out_file=str(self.record))]
+        cfg.custom_hooks = [
+            *cfg.get('custom_hooks', []),
+            dict(type='sr4ir_mm.RunRecordHook', out_file=str(self.record)),
+        ]
         # not Config.dump, which takes seconds to make it pretty; variables of the files that it came from are left out
-        text = ''.join(f'{key} = {pprint.pformat(value, width=119, sort_dicts=False)}\n'
-                       for key, value in cfg.to_dict().items() if key in RUNNER_KEYS)
+        text = ''.join(
+            f'{key} = {pprint.pformat(value, width=119, sort_dicts=False)}\n'
+            for key, value in cfg.to_dict().items()
+            if key in RUNNER_KEYS
+        )
         if self.config.exists() and (self.result or self.checkpoint):
             key = _difference(Config.fromfile(self.config), cfg)
             if key:
-                raise ConfigError(f'The work dir has a run of {self.name} with another config ({key} differs); '
-                                  f'choose another --work-dir or delete {self.folder}.')
+                raise ConfigError(
+                    f'The work dir has a run of {self.name} with another config ({key} differs); '
+                    f'choose another --work-dir or delete {self.folder}.'
+                )
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(text)
         self.trains = cfg.train_cfg is not None
@@ -159,8 +204,14 @@ class Run:
     def finish(self, config: str) -> None:
         """Make the result of what training or test have recorded; a test alone has no costs."""
         record = self.progress()
-        kept = dict(metrics='metrics', val_metrics='val_metrics', iterations='iter', seconds='seconds',
-                    peak_memory='peak_memory', memory_kind='memory_kind')
+        kept = dict(
+            metrics='metrics',
+            val_metrics='val_metrics',
+            iterations='iter',
+            seconds='seconds',
+            peak_memory='peak_memory',
+            memory_kind='memory_kind',
+        )
         write_json(
             self.folder / 'result.json',
             dict(
@@ -169,7 +220,9 @@ class Run:
                 seed=self.seed,
                 **({} if self.setting.sigma is None else dict(sigma=self.setting.sigma)),
                 commit=_commit(),
-                **{name: record[key] for name, key in kept.items() if key in record}))
+                **{name: record[key] for name, key in kept.items() if key in record},
+            ),
+        )
 
 
 def read_result(path: Path) -> dict:
@@ -179,8 +232,11 @@ def read_result(path: Path) -> dict:
 
 def _commit() -> str:
     """What git calls the code of this file, with a ``+`` if it was changed since; empty outside of a repository."""
-    call = subprocess.run(['git', '-C', str(ROOT), 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+'],
-                          capture_output=True, text=True)
+    call = subprocess.run(
+        ['git', '-C', str(ROOT), 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+'],
+        capture_output=True,
+        text=True,
+    )
     return call.stdout.strip()
 
 
@@ -205,7 +261,7 @@ class Progress:
         self.done = done
         self._times = []
         self._live = sys.stdout.isatty()
-        self._printed = 0.
+        self._printed = 0.0
 
     def start(self, run: Run) -> None:
         self._run = run
@@ -231,7 +287,9 @@ class Progress:
         self._times.append(elapsed)
         self.done += 1
         left = sum(self._times) / len(self._times) * (self.total - self.done)
-        self._show(f'{self._run.name} {state} after {_clock(elapsed)}' + (f'; all: {_clock(left)} left' if left else ''))
+        self._show(
+            f'{self._run.name} {state} after {_clock(elapsed)}' + (f'; all: {_clock(left)} left' if left else '')
+        )
 
     def _show(self, text: str, live: bool = False) -> None:
         self._printed = time.monotonic()
@@ -331,8 +389,10 @@ def report_results(args: argparse.Namespace) -> None:
 
 def report_differences(results: List[dict], args: argparse.Namespace, work_dir: Path) -> List[str]:
     """Write the study's tables of differences, one over all tasks each, and return the names of their files."""
-    by_task = {title: [result for result in results if Path(result['config']).stem == task]
-               for task, title in args.headings.items()}
+    by_task = {
+        title: [result for result in results if Path(result['config']).stem == task]
+        for task, title in args.headings.items()
+    }
     by_task = {title: chosen for title, chosen in by_task.items() if chosen}
     for name, table in args.differences.items():
         text = difference_table(by_task, table.pairs, args.titles, table.metrics, args.bootstrap)
@@ -346,7 +406,8 @@ class Study:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.work_dir = Path(
-            args.work_dir or f'work_dirs/compare_{"_".join(Path(path).stem for path in args.configs)}').absolute()
+            args.work_dir or f'work_dirs/compare_{"_".join(Path(path).stem for path in args.configs)}'
+        ).absolute()
         self.paths = {Path(path).stem: path for path in args.configs}
         if len(self.paths) < len(args.configs):
             raise ConfigError(f'CONFIG is {", ".join(args.configs)}; their names must differ.')
@@ -358,8 +419,10 @@ class Study:
         self.order = in_order(args.protocols, rows)
         for name in self.order:
             if rows[name].get('of_other') and len(self.paths) != 2:
-                raise ConfigError(f"--protocols has '{name}', which takes a part from another task; it needs two "
-                                  f'configs, not {len(self.paths)}.')
+                raise ConfigError(
+                    f"--protocols has '{name}', which takes a part from another task; it needs two "
+                    f'configs, not {len(self.paths)}.'
+                )
         self.by_task = args.by_task
         self.sigmas = list(dict.fromkeys(args.sigmas)) or [None]
         self.seeds = list(dict.fromkeys(args.seeds))
@@ -416,11 +479,17 @@ class Study:
             paths = sorted(self.work_dir.glob('**/result.json'))
             results = [read_result(path) for path in paths]
             (self.work_dir / 'results.jsonl').write_text(
-                ''.join(json.dumps(json.loads(path.read_text())) + '\n' for path in paths))
+                ''.join(json.dumps(json.loads(path.read_text())) + '\n' for path in paths)
+            )
             (self.work_dir / 'table.md').write_text('\n'.join(tables))
             print('', *tables, sep='\n', flush=True)
             written = report_differences(results, args, self.work_dir)
-            print(f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl', *written, sep=', ', flush=True)
+            print(
+                f'Written to {self.work_dir}: table.md, table.csv, plot.png, results.jsonl',
+                *written,
+                sep=', ',
+                flush=True,
+            )
 
 
 def _load(path: str, args: argparse.Namespace) -> Config:

@@ -1,4 +1,5 @@
 """A web page for a model: ``python tools/demo_web.py --config CONFIG --checkpoint CHECKPOINT``."""
+
 import argparse
 import base64
 import io
@@ -26,12 +27,16 @@ MAX_BYTES = 32 * 2**20
 #: names that lead to this machine from itself alone, as the Host header has them
 LOCAL = ('localhost', '127.0.0.1', '[::1]')
 _EVERYWHERE = {'', '0.0.0.0', '[::]'}  # a server that is started on these has any address of the machine
-_ROUTES = Map([
-    Rule('/', endpoint='page', methods=['GET']),
-    Rule('/info', endpoint='info', methods=['GET']),
-    Rule('/samples/<number>', endpoint='sample', methods=['GET']),
-    Rule('/run', endpoint='run', methods=['POST']),
-], strict_slashes=False, merge_slashes=False)
+_ROUTES = Map(
+    [
+        Rule('/', endpoint='page', methods=['GET']),
+        Rule('/info', endpoint='info', methods=['GET']),
+        Rule('/samples/<number>', endpoint='sample', methods=['GET']),
+        Rule('/run', endpoint='run', methods=['POST']),
+    ],
+    strict_slashes=False,
+    merge_slashes=False,
+)
 
 
 class Upload(Request):
@@ -51,12 +56,22 @@ class DemoApp:
         allowed_hosts: Names that a request may have in its Host header; see :func:`is_allowed`.
     """
 
-    def __init__(self, inferencer, title: str, samples: List[str], max_pixels: int, max_side: int = 4096,
-                 max_waiting: int = 4, allowed_hosts: Sequence[str] = LOCAL) -> None:
+    def __init__(
+        self,
+        inferencer,
+        title: str,
+        samples: List[str],
+        max_pixels: int,
+        max_side: int = 4096,
+        max_waiting: int = 4,
+        allowed_hosts: Sequence[str] = LOCAL,
+    ) -> None:
         from sr4ir_mm.visualization import PanelDrawer
+
         self._inferencer = inferencer
         self._drawer = PanelDrawer(
-            inferencer.model, inferencer.dataset_meta, inferencer.cfg.get('visualizer'), min_height=240)
+            inferencer.model, inferencer.dataset_meta, inferencer.cfg.get('visualizer'), min_height=240
+        )
         self._title = title
         self._samples = {str(number): path for number, path in enumerate(samples)}
         self._limits = dict(max_pixels=max_pixels, max_side=max_side)
@@ -84,8 +99,10 @@ class DemoApp:
 
     def _answer(self, request: Request) -> Response:
         if not is_allowed(request.host, self._allowed_hosts):
-            raise SecurityError(f'This server has not been started for the name {_host_name(request.host)[:80]!r}. '
-                                'Whoever runs it can allow the name with --allowed-hosts.')
+            raise SecurityError(
+                f'This server has not been started for the name {_host_name(request.host)[:80]!r}. '
+                'Whoever runs it can allow the name with --allowed-hosts.'
+            )
         endpoint, values = _ROUTES.bind_to_environ(request.environ).match()
         if endpoint == 'page':
             return Response(PAGE.read_text(), mimetype='text/html')
@@ -95,8 +112,10 @@ class DemoApp:
             return Response(_png(read_image(self._sample(**values), **self._limits)), mimetype='image/png')
         form, files = request.form, request.files  # before there is a place: who sends slowly takes none
         if not self._places.acquire(blocking=False):
-            raise ServiceUnavailable(f'The server is busy and its queue of {self._max_waiting} is full. '
-                                     'Try again in a moment.', retry_after=10)
+            raise ServiceUnavailable(
+                f'The server is busy and its queue of {self._max_waiting} is full. ' 'Try again in a moment.',
+                retry_after=10,
+            )
         try:
             return _json(self._run(form, files))
         finally:
@@ -121,8 +140,9 @@ class DemoApp:
         except ImageError as error:
             raise ImageError(str(error).replace('the file that was sent', name)) from error
         with self._lock:
-            result, = self._inferencer.stream(
-                np.ascontiguousarray(image[..., ::-1]), degrade=bool(form.get('degrade')))
+            (result,) = self._inferencer.stream(
+                np.ascontiguousarray(image[..., ::-1]), degrade=bool(form.get('degrade'))
+            )
             if result.error:
                 raise ImageError(result.error)
             return dict(self._describe(result, Path(name).stem), seconds=time.monotonic() - started)
@@ -139,23 +159,36 @@ class DemoApp:
             numbers[name] = self._inferencer.model.prediction(predicted, meta['classes'])
             title = f'prediction on {name}'
             predictions.append(
-                dict(title=f'on {"the bilinear image" if name == "LR" else name}', url=_url(_png(tiles[title].image)),
-                     rows=_rows(numbers[name], meta['classes'])))
-        images = [dict(name=name, caption=tiles[name].caption, url=_url(_png(image)))
-                  for name, image in (('LR', result.lr), ('SR', result.sr), ('HR', result.hr))
-                  if image is not None and name in tiles]
-        plain = {name: {key: value for key, value in found.items() if not isinstance(value, np.ndarray)}
-                 for name, found in numbers.items()}
+                dict(
+                    title=f'on {"the bilinear image" if name == "LR" else name}',
+                    url=_url(_png(tiles[title].image)),
+                    rows=_rows(numbers[name], meta['classes']),
+                )
+            )
+        images = [
+            dict(name=name, caption=tiles[name].caption, url=_url(_png(image)))
+            for name, image in (('LR', result.lr), ('SR', result.sr), ('HR', result.hr))
+            if image is not None and name in tiles
+        ]
+        plain = {
+            name: {key: value for key, value in found.items() if not isinstance(value, np.ndarray)}
+            for name, found in numbers.items()
+        }
         files = [
             dict(name=f'{stem}_sr.png', url=_url(_png(result.sr))),
             dict(name=f'{stem}_panel.png', url=_url(_png(drawer.compose([row], labels)))),
-            dict(name=f'{stem}.json', url=_url(json.dumps(plain, indent=2).encode(), 'application/json'))
+            dict(name=f'{stem}.json', url=_url(json.dumps(plain, indent=2).encode(), 'application/json')),
         ]
         if 'sem_seg' in result.prediction:
             files.append(dict(name=f'{stem}_labels.png', url=_url(_png(result.prediction['sem_seg']))))
         return dict(
-            images=images, width=result.sr.shape[1], height=result.sr.shape[0], predictions=predictions, files=files,
-            legend=[(meta['classes'][label], 'rgb({}, {}, {})'.format(*meta['palette'][label])) for label in labels])
+            images=images,
+            width=result.sr.shape[1],
+            height=result.sr.shape[0],
+            predictions=predictions,
+            files=files,
+            legend=[(meta['classes'][label], 'rgb({}, {}, {})'.format(*meta['palette'][label])) for label in labels],
+        )
 
 
 def is_allowed(host: str, allowed: Iterable[str]) -> bool:
@@ -202,12 +235,17 @@ def _rows(prediction: dict, classes: List[str]) -> List[Tuple[str, str]]:
         return [(name, f'{score:.3f}') for score, name in best]
     if 'bboxes' in prediction:
         from sr4ir_mm.models.detector import SHOWN_SCORE
-        return [(name, f'{score:.3f}') for name, score in zip(prediction['classes'], prediction['scores'])
-                if score > SHOWN_SCORE][:12]
+
+        return [
+            (name, f'{score:.3f}')
+            for name, score in zip(prediction['classes'], prediction['scores'])
+            if score > SHOWN_SCORE
+        ][:12]
     shares = sorted(prediction.get('area', {}).items(), key=lambda entry: -entry[1])
     scores = prediction.get('scores', {})
-    return [(name, f'{share:.1%}' + (f', score {scores[name]:.2f}' if name in scores else ''))
-            for name, share in shares]
+    return [
+        (name, f'{share:.1%}' + (f', score {scores[name]:.2f}' if name in scores else '')) for name, share in shares
+    ]
 
 
 def _json(content: dict, status: int = 200) -> Response:
@@ -227,39 +265,61 @@ def _url(data: bytes, kind: str = 'image/png') -> str:
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='A web page that restores and recognizes images')
     parser.add_argument(
-        '--config', help='path of a config, or name of one in configs/; default: that of the checkpoint, '
-        'which needs --trust-checkpoint')
+        '--config',
+        help='path of a config, or name of one in configs/; default: that of the checkpoint, '
+        'which needs --trust-checkpoint',
+    )
     parser.add_argument('--checkpoint', required=True, help='path of the checkpoint')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+    )
     parser.add_argument('--device', help='for example cpu or cuda:0; default: a GPU where there is one')
     parser.add_argument('--samples', nargs='*', default=[], help='images, or folders of images, to pick from')
     parser.add_argument('--host', default='127.0.0.1', help='0.0.0.0: for other machines too; default: %(default)s')
     parser.add_argument('--port', type=int, default=7860, help='default: %(default)s')
     parser.add_argument(
-        '--allowed-hosts', nargs='+', default=[], metavar='NAME', help='more names that the page may be opened by, '
-        "besides localhost and --host; '*': any; with --host 0.0.0.0 the machine's addresses need no mention")
+        '--allowed-hosts',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='more names that the page may be opened by, '
+        "besides localhost and --host; '*': any; with --host 0.0.0.0 the machine's addresses need no mention",
+    )
     parser.add_argument(
-        '--max-pixels', type=int, default=1_000_000, help='larger images are refused; default: %(default)s')
+        '--max-pixels', type=int, default=1_000_000, help='larger images are refused; default: %(default)s'
+    )
     parser.add_argument(
-        '--max-side', type=int, default=4096, help='wider or higher images are refused; default: %(default)s pixels')
+        '--max-side', type=int, default=4096, help='wider or higher images are refused; default: %(default)s pixels'
+    )
     parser.add_argument(
-        '--max-waiting', type=int, default=4, help='number of images that may wait for the model; more are refused; '
-        'default: %(default)s')
+        '--max-waiting',
+        type=int,
+        default=4,
+        help='number of images that may wait for the model; more are refused; ' 'default: %(default)s',
+    )
     return parser.parse_args(argv)
 
 
 def make_app(args: argparse.Namespace) -> DemoApp:
     from sr4ir_mm.apis import CascadeInferencer
+
     for name, least in (('max_pixels', 1), ('max_side', 1), ('max_waiting', 0)):
         if getattr(args, name) < least:
             raise ConfigError(f'--{name.replace("_", "-")} is {getattr(args, name)}; allowed: from {least}.')
     samples = list_images(args.samples)[:24]
-    inferencer = CascadeInferencer(args.config, args.checkpoint, args.device, show_progress=False,
-                                    trust_checkpoint=args.trust_checkpoint)
+    inferencer = CascadeInferencer(
+        args.config, args.checkpoint, args.device, show_progress=False, trust_checkpoint=args.trust_checkpoint
+    )
     title = f'{Path(args.config or args.checkpoint).stem}, ×{inferencer.model.scale}'
-    return DemoApp(inferencer, title, samples, args.max_pixels, args.max_side, args.max_waiting,
-                   allowed_hosts=[*LOCAL, args.host, *args.allowed_hosts])
+    return DemoApp(
+        inferencer,
+        title,
+        samples,
+        args.max_pixels,
+        args.max_side,
+        args.max_waiting,
+        allowed_hosts=[*LOCAL, args.host, *args.allowed_hosts],
+    )
 
 
 def main(argv=None) -> None:

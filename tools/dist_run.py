@@ -2,6 +2,7 @@
 
 torchrun knows nothing of SIGUSR1 and ends with 1 whatever its processes end with.
 """
+
 import os
 import signal
 from pathlib import Path

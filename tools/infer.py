@@ -2,6 +2,7 @@
 
 Exit code 0: all images are done; 1: some or all are not, each is named with the reason; 2: the command itself is wrong.
 """
+
 import argparse
 
 from mmengine.config import DictAction
@@ -14,31 +15,45 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Restore and recognize images')
     parser.add_argument('inputs', nargs='+', metavar='INPUT', help='paths or URLs of images, or folders of images')
     parser.add_argument(
-        '--config', help='path of a config, or name of one in configs/; default: that of the checkpoint, '
-        'which needs --trust-checkpoint')
+        '--config',
+        help='path of a config, or name of one in configs/; default: that of the checkpoint, '
+        'which needs --trust-checkpoint',
+    )
     parser.add_argument('--checkpoint', help='path or URL of the checkpoint')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+    )
     parser.add_argument(
-        '--onnx', help='a graph of tools/deployment/export_onnx.py, to run instead of restorer or cascade')
+        '--onnx', help='a graph of tools/deployment/export_onnx.py, to run instead of restorer or cascade'
+    )
     parser.add_argument('--out-dir', required=True, help='folder of the results')
     parser.add_argument('--degrade', action='store_true', help='the images are clean: make low-resolution ones of them')
     parser.add_argument('--batch-size', type=int, default=1, help='images at once; default: %(default)s')
     parser.add_argument('--device', help='for example cpu or cuda:0; default: a GPU where there is one')
     parser.add_argument(
-        '--tile', type=int, default=256, help='side of the pieces that a large image is restored in, in pixels of the '
-        'low-resolution image; 0: all at once; default: %(default)s')
+        '--tile',
+        type=int,
+        default=256,
+        help='side of the pieces that a large image is restored in, in pixels of the '
+        'low-resolution image; 0: all at once; default: %(default)s',
+    )
     parser.add_argument(
-        '--overlap', type=int, default=32, help='what a piece is read with on each side; default: %(default)s')
+        '--overlap', type=int, default=32, help='what a piece is read with on each side; default: %(default)s'
+    )
     parser.add_argument(
-        '--coordinates', choices=['sr', 'lr'], default='sr', help='whose pixels are counted; default: %(default)s')
+        '--coordinates', choices=['sr', 'lr'], default='sr', help='whose pixels are counted; default: %(default)s'
+    )
     parser.add_argument(
-        '--no-panel', action='store_true', help='draw no picture of inputs, results and predictions; without a '
-        'checkpoint there is none')
+        '--no-panel',
+        action='store_true',
+        help='draw no picture of inputs, results and predictions; without a ' 'checkpoint there is none',
+    )
     parser.add_argument(
-        '--max-pixels', type=int, default=MAX_PIXELS, help='larger images are refused; default: %(default)s')
+        '--max-pixels', type=int, default=MAX_PIXELS, help='larger images are refused; default: %(default)s'
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE'
+    )
     return parser.parse_args(argv)
 
 
@@ -48,9 +63,15 @@ def main(argv=None) -> None:
     make_writable(args.out_dir)
     inputs = list_images(args.inputs)
     from sr4ir_mm.apis import CascadeInferencer
+
     inferencer = CascadeInferencer(
-        args.config, args.checkpoint, args.device, cfg_options=args.cfg_options,
-        onnx=args.onnx, trust_checkpoint=args.trust_checkpoint)
+        args.config,
+        args.checkpoint,
+        args.device,
+        cfg_options=args.cfg_options,
+        onnx=args.onnx,
+        trust_checkpoint=args.trust_checkpoint,
+    )
     results = inferencer.stream(
         inputs,
         batch_size=args.batch_size,
@@ -60,7 +81,8 @@ def main(argv=None) -> None:
         overlap=args.overlap,
         coordinates=args.coordinates,
         panel=not args.no_panel and args.checkpoint is not None,
-        max_pixels=args.max_pixels)
+        max_pixels=args.max_pixels,
+    )
     errors = [result.error for result in results if result.error]
     print(f'{len(inputs) - len(errors)} of {len(inputs)} images are done; the results are in {args.out_dir}.')
     if errors:

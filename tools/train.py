@@ -1,4 +1,5 @@
 """Train a model: ``python tools/train.py CONFIG``."""
+
 import argparse
 import os
 from contextlib import nullcontext
@@ -9,7 +10,15 @@ from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
 from sr4ir_mm.engine import init_dist_without_gpu, is_first_process
-from sr4ir_mm.utils import check_auto_scale_lr, check_config, check_file, latest_checkpoint, load_config, run_tool, skip_metrics
+from sr4ir_mm.utils import (
+    check_auto_scale_lr,
+    check_config,
+    check_file,
+    latest_checkpoint,
+    load_config,
+    run_tool,
+    skip_metrics,
+)
 from sr4ir_mm.utils.files import locked
 
 
@@ -22,24 +31,34 @@ def parse_args(argv=None) -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='PATH',
-        help='go on from a checkpoint; without a path, from the latest one in the work dir')
+        help='go on from a checkpoint; without a path, from the latest one in the work dir',
+    )
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+    )
     parser.add_argument(
         '--amp',
         nargs='?',
         const='auto',
         choices=['auto', 'float16', 'bfloat16'],
-        help='mixed precision; default: float16 on a GPU, bfloat16 on a CPU')
+        help='mixed precision; default: float16 on a GPU, bfloat16 on a CPU',
+    )
     parser.add_argument('--seed', type=int, help='seed of weights, data order and augmentation')
     parser.add_argument('--deterministic', action='store_true', help='use deterministic algorithms only')
     parser.add_argument('--tensorboard', action='store_true', help='log for TensorBoard too')
     parser.add_argument(
-        '--auto-scale-lr', action='store_true', help='scale the learning rates with the batch size of all processes')
+        '--auto-scale-lr', action='store_true', help='scale the learning rates with the batch size of all processes'
+    )
     parser.add_argument(
-        '--skip-metrics', nargs='+', default=[], metavar='NAME', help='metrics of the config to do without, such as LPIPS')
+        '--skip-metrics',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='metrics of the config to do without, such as LPIPS',
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE'
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args(argv)
@@ -60,8 +79,9 @@ def main(argv=None) -> None:
         check_file(args.resume, '--resume')
         cfg.resume, cfg.load_from = True, args.resume
     if args.amp:
-        cfg.optim_wrapper.amp = args.amp if args.amp != 'auto' else (
-            'float16' if torch.cuda.is_available() else 'bfloat16')
+        cfg.optim_wrapper.amp = (
+            args.amp if args.amp != 'auto' else ('float16' if torch.cuda.is_available() else 'bfloat16')
+        )
     if args.seed is not None or args.deterministic:
         cfg.randomness = dict(seed=args.seed, deterministic=args.deterministic)
     if args.auto_scale_lr:
@@ -72,8 +92,10 @@ def main(argv=None) -> None:
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
     use_safe_loader()
-    with locked(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext(), \
-            trust_checkpoints(args.trust_checkpoint):
+    with (
+        locked(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext(),
+        trust_checkpoints(args.trust_checkpoint),
+    ):
         Runner.from_cfg(cfg).train()
 
 

@@ -4,12 +4,14 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(type='sr4ir_mm.CheckpointHook', interval=1, max_keep_ckpts=3),
-    sampler_seed=dict(type='DistSamplerSeedHook'))
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+)
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
     # without a GPU the backend is gloo; timeout in seconds: how long a process waits for one that does not answer
-    dist_cfg=dict(backend='nccl', timeout=1800))
+    dist_cfg=dict(backend='nccl', timeout=1800),
+)
 model_wrapper_cfg = dict(type='sr4ir_mm.CascadeDistributedDataParallel')
 log_level = 'INFO'
 load_from = None

@@ -9,17 +9,39 @@ configs = {
 }
 seeds = [0, 1, 2]
 compare = [
-    'clean', 'noisy', 'nlm', 'separate', 'lambda0', 'joint-0.004', 'joint-0.02', 'joint-0.1', 'joint-0.5', 'cross-0.004',
-    'cross-0.02', 'cross-0.1', 'cross-0.5'
+    'clean',
+    'noisy',
+    'nlm',
+    'separate',
+    'lambda0',
+    'joint-0.004',
+    'joint-0.02',
+    'joint-0.1',
+    'joint-0.5',
+    'cross-0.004',
+    'cross-0.02',
+    'cross-0.1',
+    'cross-0.5',
 ]
 baseline = 'lambda0'
 differences = dict(
     claims=dict(
         title='Differences of the same seed',
         metrics='metrics',
-        pairs=[('noisy', 'separate'), ('separate', 'lambda0'), ('lambda0', 'joint-0.004'), ('lambda0', 'joint-0.02'),
-               ('lambda0', 'joint-0.1'), ('lambda0', 'joint-0.5'), ('lambda0', 'cross-0.004'), ('lambda0', 'cross-0.02'),
-               ('lambda0', 'cross-0.1'), ('lambda0', 'cross-0.5')]))
+        pairs=[
+            ('noisy', 'separate'),
+            ('separate', 'lambda0'),
+            ('lambda0', 'joint-0.004'),
+            ('lambda0', 'joint-0.02'),
+            ('lambda0', 'joint-0.1'),
+            ('lambda0', 'joint-0.5'),
+            ('lambda0', 'cross-0.004'),
+            ('lambda0', 'cross-0.02'),
+            ('lambda0', 'cross-0.1'),
+            ('lambda0', 'cross-0.5'),
+        ],
+    )
+)
 # λ is relative to the mean squared error on [0, 1], of which the pixel loss is so many times
 scale_255 = 0.5 * 255**2
 protocols = {

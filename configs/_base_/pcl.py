@@ -8,7 +8,10 @@ pcl = dict(
             layers=[4],
             form='info_nce',
             temperature=1.0,
-            samples=dict(num_sharpened=3, sharpness=(1.0, 3.0), num_blurred=3, sigma=(0.1, 2.0)))),
+            samples=dict(num_sharpened=3, sharpness=(1.0, 3.0), num_blurred=3, sigma=(0.1, 2.0)),
+        ),
+    ),
     embed=dict(name='embed', update='embedding', losses=dict(embedding=1.0)),
     losses=dict(contrastive=5 / 255),
-    optim_wrapper=dict(optimizer=dict(type='Adam', lr=1e-4)))
+    optim_wrapper=dict(optimizer=dict(type='Adam', lr=1e-4)),
+)

@@ -16,40 +16,46 @@
 # that `start` does not name come from the config's own init_cfg.
 protocols = {
     'h2t': dict(
-        title='H→T',
-        schedule='baseline',
-        phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]),
+        title='H→T', schedule='baseline', phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]
+    ),
     'l2t': dict(
         title='L→T',
         schedule='baseline',
         phases=[dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0))],
-        restorer=dict(type='sr4ir_mm.Interpolation', scale=None, mode='bilinear', align_corners=True)),
+        restorer=dict(type='sr4ir_mm.Interpolation', scale=None, mode='bilinear', align_corners=True),
+    ),
     'sr': dict(
-        title='SR', schedule='baseline', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))]),
+        title='SR', schedule='baseline', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))]
+    ),
     's2t': dict(
         title='S→T',
         schedule='baseline',
         phases=[dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0))],
-        start=dict(restorer='sr')),
+        start=dict(restorer='sr'),
+    ),
     # what SR4IR's recognizer learns from, behind a restorer that stays as it is: S→T differs from SR4IR in this too
     's2t-diet': dict(
         title='S→T on SR + HR + CQMix',
         schedule='baseline',
         phases=[dict(name='recognize', update='recognizer', losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34))],
-        start=dict(restorer='sr')),
+        start=dict(restorer='sr'),
+    ),
     't2s': dict(
         title='T→S',
         schedule='baseline',
         phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=1.0))],
-        start=dict(recognizer='h2t')),
+        start=dict(recognizer='h2t'),
+    ),
     's+t': dict(
         title='S+T',
         schedule='baseline',
-        phases=[dict(name='joint', update=['restorer', 'recognizer'], losses=dict(pixel=1.0, task_sr=1.0))]),
+        phases=[dict(name='joint', update=['restorer', 'recognizer'], losses=dict(pixel=1.0, task_sr=1.0))],
+    ),
     'sr4ir': dict(title='SR4IR'),
     # in training the statistics mix restored, clean and mixed images; a test shows restored ones
     'sr4ir-bn': dict(
-        title='SR4IR, BN of SR', phases=[], start=dict(restorer='sr4ir', recognizer='sr4ir'), reestimate_bn=True),
+        title='SR4IR, BN of SR', phases=[], start=dict(restorer='sr4ir', recognizer='sr4ir'), reestimate_bn=True
+    ),
     # Denoising meets high-level vision: in front of a frozen recognizer that comes with the config
     'clean': dict(title='clean', phases=[], restorer=None),
     'noisy': dict(title='noisy', phases=[], restorer=dict(type='torch.nn.Identity')),
@@ -58,8 +64,9 @@ protocols = {
     # what joint training has to beat: as long a training from the same start
     'lambda0': dict(
         title='λ = 0',
-        phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.))],
-        start=dict(restorer='sr')),
+        phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.0))],
+        start=dict(restorer='sr'),
+    ),
     'joint': dict(title='joint', start=dict(restorer='sr')),
     'cross': dict(title='cross-task', phases=[], start=dict(restorer='joint'), of_other=True),
 }

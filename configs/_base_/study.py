@@ -10,8 +10,17 @@ configs = {
     '../study/sr4ir-pcl_resnet_edsr_x4_cifar10.py': 'CIFAR-10',
 }
 compare = [
-    'h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir', 'sr4ir-no-tdp', 'sr4ir-no-cqmix', 'sr4ir-no-alternation',
-    'sr4ir-pcl'
+    'h2t',
+    'l2t',
+    'sr',
+    's2t',
+    't2s',
+    's+t',
+    'sr4ir',
+    'sr4ir-no-tdp',
+    'sr4ir-no-cqmix',
+    'sr4ir-no-alternation',
+    'sr4ir-pcl',
 ]
 seeds = [0, 1, 2]
 baseline = 's2t'  # what the paired differences are differences to
@@ -22,16 +31,31 @@ differences = dict(
         title='Differences on test images [95 %]',
         metrics='metrics',
         pairs=[
-            ('l2t', 's2t'), ('s2t', 'sr4ir'), ('s2t', 's2t-diet'), ('s2t-diet', 'sr4ir-no-tdp'), ('s2t-diet', 'sr4ir-tdp-1'),
-            ('sr4ir', 'h2t'), ('s+t', 'sr4ir'), ('sr4ir-no-tdp', 'sr4ir'),
-            ('sr4ir-no-cqmix', 'sr4ir'), ('sr4ir-no-alternation', 'sr4ir'), ('sr4ir', 'sr4ir-pcl'),
-            ('s2t', 'sr4ir-tdp-0.3'), ('s2t', 'sr4ir-tdp-1'), ('s+t', 'sr4ir-tdp-1'), ('sr4ir-tdp-1', 'h2t'),
-            ('sr4ir-no-tdp', 'sr4ir-tdp-1'), ('sr4ir', 'sr4ir-tdp-1')
-        ]),
+            ('l2t', 's2t'),
+            ('s2t', 'sr4ir'),
+            ('s2t', 's2t-diet'),
+            ('s2t-diet', 'sr4ir-no-tdp'),
+            ('s2t-diet', 'sr4ir-tdp-1'),
+            ('sr4ir', 'h2t'),
+            ('s+t', 'sr4ir'),
+            ('sr4ir-no-tdp', 'sr4ir'),
+            ('sr4ir-no-cqmix', 'sr4ir'),
+            ('sr4ir-no-alternation', 'sr4ir'),
+            ('sr4ir', 'sr4ir-pcl'),
+            ('s2t', 'sr4ir-tdp-0.3'),
+            ('s2t', 'sr4ir-tdp-1'),
+            ('s+t', 'sr4ir-tdp-1'),
+            ('sr4ir-tdp-1', 'h2t'),
+            ('sr4ir-no-tdp', 'sr4ir-tdp-1'),
+            ('sr4ir', 'sr4ir-tdp-1'),
+        ],
+    ),
     choices=dict(
         title='Differences on validation images [95 %]',
         metrics='val_metrics',
-        pairs=[('sr4ir', 'sr4ir-no-tdp'), ('sr4ir', 'sr4ir-tdp-0.3'), ('sr4ir', 'sr4ir-tdp-1')]))
+        pairs=[('sr4ir', 'sr4ir-no-tdp'), ('sr4ir', 'sr4ir-tdp-0.3'), ('sr4ir', 'sr4ir-tdp-1')],
+    ),
+)
 both = dict(restorer='start-s', recognizer='start-t')
 pcl = ['embedding', 'contrastive']
 protocols = {
@@ -51,7 +75,6 @@ protocols = {
     'sr4ir-tdp-0.3': dict(title='SR4IR, TDP 0.3', start=both, without=pcl, weights=dict(tdp=0.3)),
     'sr4ir-tdp-1': dict(title='SR4IR, TDP 1', start=both, without=pcl, weights=dict(tdp=1.0)),
     # what the others start from
-    'start-t': dict(
-        title='start of T', phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]),
+    'start-t': dict(title='start of T', phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))]),
     'start-s': dict(title='start of S', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))]),
 }

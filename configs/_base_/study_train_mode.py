@@ -15,7 +15,9 @@ differences = dict(
     train_mode=dict(
         title='Differences on test images [95 %]',
         metrics='metrics',
-        pairs=[('sr4ir', 'sr4ir-train-mode'), ('sr4ir', 'sr4ir-bn'), ('sr4ir-train-mode', 'sr4ir-train-mode-bn')]))
+        pairs=[('sr4ir', 'sr4ir-train-mode'), ('sr4ir', 'sr4ir-bn'), ('sr4ir-train-mode', 'sr4ir-train-mode-bn')],
+    )
+)
 trained = 'sr4ir-train-mode'
 protocols = {
     'sr4ir-train-mode': dict(
@@ -26,11 +28,14 @@ protocols = {
                 name='recognize',
                 update='recognizer',
                 losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34),
-                train_mode=['restorer']),
-        ]),
+                train_mode=['restorer'],
+            ),
+        ],
+    ),
     'sr4ir-train-mode-bn': dict(
         title='SR4IR, stochastic depth on, BN of SR',
         phases=[],
         start=dict(restorer=trained, recognizer=trained),
-        reestimate_bn=True),
+        reestimate_bn=True,
+    ),
 }

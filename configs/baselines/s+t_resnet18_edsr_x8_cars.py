@@ -1,6 +1,10 @@
 _base_ = [
-    '../_base_/models/resnet18.py', '../_base_/restorers/edsr_x8.py', '../_base_/datasets/stanford_cars.py',
-    '../_base_/schedules/baseline_cls.py', '../_base_/protocols.py', '../_base_/default_runtime.py'
+    '../_base_/models/resnet18.py',
+    '../_base_/restorers/edsr_x8.py',
+    '../_base_/datasets/stanford_cars.py',
+    '../_base_/schedules/baseline_cls.py',
+    '../_base_/protocols.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(_base_.restoration, recognizer=dict(head=dict(num_classes=_base_.num_classes)))
 train_cfg = dict(phases=_base_.protocols['s+t'].phases)

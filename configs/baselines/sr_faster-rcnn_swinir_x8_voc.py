@@ -1,10 +1,12 @@
 _base_ = [
-    '../_base_/models/faster-rcnn_mobilenetv3.py', '../_base_/restorers/swinir_x8.py',
-    '../_base_/datasets/voc2012_det.py', '../_base_/schedules/baseline_det.py', '../_base_/protocols.py',
-    '../_base_/default_runtime.py'
+    '../_base_/models/faster-rcnn_mobilenetv3.py',
+    '../_base_/restorers/swinir_x8.py',
+    '../_base_/datasets/voc2012_det.py',
+    '../_base_/schedules/baseline_det.py',
+    '../_base_/protocols.py',
+    '../_base_/default_runtime.py',
 ]
-model = dict(
-    _base_.restoration, recognizer=None, tdp=None, data_preprocessor=_base_.model.recognizer.data_preprocessor)
+model = dict(_base_.restoration, recognizer=None, tdp=None, data_preprocessor=_base_.model.recognizer.data_preprocessor)
 train_cfg = dict(phases=_base_.protocols.sr.phases)
 optim_wrapper = dict(recognizer=None)
 val_evaluator = _base_.image_metrics

@@ -1,10 +1,14 @@
 _base_ = [
-    '../_base_/models/deeplabv3_mobilenetv3.py', '../_base_/restorers/swinir_x4.py',
-    '../_base_/datasets/voc2012_seg.py', '../_base_/schedules/baseline_seg.py', '../_base_/protocols.py',
-    '../_base_/default_runtime.py'
+    '../_base_/models/deeplabv3_mobilenetv3.py',
+    '../_base_/restorers/swinir_x4.py',
+    '../_base_/datasets/voc2012_seg.py',
+    '../_base_/schedules/baseline_seg.py',
+    '../_base_/protocols.py',
+    '../_base_/default_runtime.py',
 ]
 model = _base_.restoration
 model.recognizer = dict(
-    init_cfg=dict(type='Pretrained', checkpoint='work_dirs/h2t_deeplabv3_voc/epoch_100.pth', prefix='recognizer'))
+    init_cfg=dict(type='Pretrained', checkpoint='work_dirs/h2t_deeplabv3_voc/epoch_100.pth', prefix='recognizer')
+)
 train_cfg = dict(phases=_base_.protocols.t2s.phases)
 optim_wrapper = dict(recognizer=None)

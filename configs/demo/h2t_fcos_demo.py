@@ -1,6 +1,8 @@
 _base_ = [
-    '../_base_/models/fcos_demo.py', '../_base_/datasets/demo_det.py', '../_base_/schedules/demo_20e.py',
-    '../_base_/default_runtime.py'
+    '../_base_/models/fcos_demo.py',
+    '../_base_/datasets/demo_det.py',
+    '../_base_/schedules/demo_20e.py',
+    '../_base_/default_runtime.py',
 ]
 model = dict(scale=1)
 train_cfg = dict(phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))])

@@ -4,5 +4,6 @@ model = _base_.restoration
 model.type = 'sr4ir_mm.CascadeRestorer'
 model.degradation.sigma = 30
 model.restorer.init_cfg = dict(
-    type='Pretrained', checkpoint='work_dirs/joint_vgg16_sigma30_imagenet/iter_180000.pth', prefix='restorer')
+    type='Pretrained', checkpoint='work_dirs/joint_vgg16_sigma30_imagenet/iter_180000.pth', prefix='restorer'
+)
 test_evaluator = [*_base_.test_evaluator, dict(type='sr4ir_mm.LPIPS', border=3), dict(type='sr4ir_mm.NIQE')]

@@ -4,4 +4,5 @@ model = dict(
     type='sr4ir_mm.CascadeRestorer',
     scale=1,
     degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=sigma),
-    restorer=dict(type='sr4ir_mm.NonLocalMeans', sigma=sigma))
+    restorer=dict(type='sr4ir_mm.NonLocalMeans', sigma=sigma),
+)

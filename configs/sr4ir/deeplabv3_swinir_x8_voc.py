@@ -1,5 +1,8 @@
 _base_ = [
-    '../_base_/models/deeplabv3_mobilenetv3.py', '../_base_/restorers/swinir_x8.py',
-    '../_base_/datasets/voc2012_seg.py', '../_base_/schedules/sr4ir_seg.py', '../_base_/default_runtime.py'
+    '../_base_/models/deeplabv3_mobilenetv3.py',
+    '../_base_/restorers/swinir_x8.py',
+    '../_base_/datasets/voc2012_seg.py',
+    '../_base_/schedules/sr4ir_seg.py',
+    '../_base_/default_runtime.py',
 ]
 model = _base_.restoration

@@ -1,5 +1,8 @@
 _base_ = [
-    '../_base_/models/faster-rcnn_mobilenetv3.py', '../_base_/restorers/swinir_x4.py',
-    '../_base_/datasets/voc2012_det.py', '../_base_/schedules/sr4ir_det.py', '../_base_/default_runtime.py'
+    '../_base_/models/faster-rcnn_mobilenetv3.py',
+    '../_base_/restorers/swinir_x4.py',
+    '../_base_/datasets/voc2012_det.py',
+    '../_base_/schedules/sr4ir_det.py',
+    '../_base_/default_runtime.py',
 ]
 model = _base_.restoration

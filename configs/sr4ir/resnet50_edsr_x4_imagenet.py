@@ -1,5 +1,8 @@
 _base_ = [
-    '../_base_/models/resnet50.py', '../_base_/restorers/edsr_x4.py', '../_base_/datasets/imagenet.py',
-    '../_base_/schedules/sr4ir_imagenet.py', '../_base_/default_runtime.py'
+    '../_base_/models/resnet50.py',
+    '../_base_/restorers/edsr_x4.py',
+    '../_base_/datasets/imagenet.py',
+    '../_base_/schedules/sr4ir_imagenet.py',
+    '../_base_/default_runtime.py',
 ]
 model = _base_.restoration

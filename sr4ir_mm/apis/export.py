@@ -1,4 +1,5 @@
 """A cascade, or its restorer, as an ONNX graph; and such a graph in the place of the networks."""
+
 import copy
 from pathlib import Path
 from typing import List, Tuple, Union
@@ -18,7 +19,6 @@ PARTS = ('restorer', 'cascade')
 
 
 class _Restore(nn.Module):
-
     def __init__(self, cascade: Cascade) -> None:
         super().__init__()
         self.cascade = cascade
@@ -36,12 +36,9 @@ class _RestoreAndRecognize(_Restore):
         return sr, self.cascade.logits(self.cascade.recognizer_input.normalize(sr))
 
 
-def export_onnx(cascade: Cascade,
-                path: Union[str, Path],
-                part: str,
-                meta: dict,
-                size: int = 32,
-                opset: int = 17) -> float:
+def export_onnx(
+    cascade: Cascade, path: Union[str, Path], part: str, meta: dict, size: int = 32, opset: int = 17
+) -> float:
     """Write an ONNX graph and compare it with PyTorch.
 
     Its input is ``lr``, float32, RGB in [0, 1], (N, 3, h, w), of any N, h and w that the networks take. Its outputs are
@@ -76,8 +73,14 @@ def export_onnx(cascade: Cascade,
     try:
         with torch.no_grad():
             torch.onnx.export(
-                _with_free_sizes(network), torch.rand(1, 3, size, size), str(path), input_names=['lr'], output_names=names,
-                dynamic_axes=dynamic, opset_version=opset)
+                _with_free_sizes(network),
+                torch.rand(1, 3, size, size),
+                str(path),
+                input_names=['lr'],
+                output_names=names,
+                dynamic_axes=dynamic,
+                opset_version=opset,
+            )
     except ConfigError:
         raise
     except Exception as error:  # of all kinds, from the middle of PyTorch
@@ -101,6 +104,7 @@ class _Upsample(nn.Module):
 def _with_free_sizes(network: nn.Module) -> nn.Module:
     """A copy that can be traced with one size and run with another."""
     from mmseg.models.utils import Upsample
+
     network = copy.deepcopy(network)
     for module in list(network.modules()):
         for name, child in module.named_children():
@@ -111,6 +115,7 @@ def _with_free_sizes(network: nn.Module) -> nn.Module:
 
 def _write_meta(path: Union[str, Path], meta: dict) -> None:
     import onnx
+
     model = onnx.load(str(path))
     for key, value in meta.items():
         model.metadata_props.add(key=key, value=value)
@@ -121,14 +126,16 @@ def _write_meta(path: Union[str, Path], meta: dict) -> None:
 @torch.no_grad()
 def _compare(network: nn.Module, path: Union[str, Path], size: int) -> float:
     graph = OnnxGraph(path)
-    worst = 0.
+    worst = 0.0
     for n, height, width in ((1, size, size), (2, size + 8, size - 8), (1, size - 5, size + 13)):
         lr = torch.rand(n, 3, height, width)
         expected = network(lr)
         for one, other in zip(expected if isinstance(expected, tuple) else [expected], graph(lr)):
             if one.shape != other.shape:
-                raise ConfigError(f'The graph {path} gives {tuple(other.shape)} where PyTorch gives {tuple(one.shape)}, '
-                                  f'for an image of {height}×{width}: something in it is fixed to the size of the tracing.')
+                raise ConfigError(
+                    f'The graph {path} gives {tuple(other.shape)} where PyTorch gives {tuple(one.shape)}, '
+                    f'for an image of {height}×{width}: something in it is fixed to the size of the tracing.'
+                )
             worst = max(worst, (one - other).abs().max().item())
     return worst
 
@@ -195,8 +202,10 @@ class OnnxCascade:
         sr, logits = self._graph(batch.lr)
         height, width = size
         if sr.shape[-2] < height or sr.shape[-1] < width:
-            raise ConfigError(f'The recognizer wants its images padded to {height}×{width}, which a graph of the whole '
-                              'cascade does not do; use one of the restorer.')
+            raise ConfigError(
+                f'The recognizer wants its images padded to {height}×{width}, which a graph of the whole '
+                'cascade does not do; use one of the restorer.'
+            )
         sr = sr[..., :height, :width]
         if logits.ndim == 4:
             logits = logits[..., :height, :width]

@@ -33,6 +33,7 @@ _IMAGE_ERRORS = (ConfigError, OSError, RuntimeError, MemoryError)
 @dataclass
 class Result:
     """What became of one image. Images are (H, W, 3), uint8, RGB."""
+
     source: Any
     #: by which the files in the output folder are called
     name: str
@@ -71,19 +72,22 @@ class CascadeInferencer(BaseInferencer):
         >>> inferencer = CascadeInferencer('sr4ir_fpn_edsr_x4_demo', 'epoch_4.pth')
         >>> inferencer('small.png')['predictions'][0]['area']
     """
+
     preprocess_kwargs = {'degrade', 'max_pixels'}
     forward_kwargs = {'tile', 'overlap'}
     visualize_kwargs = {'panel'}
     postprocess_kwargs = {'coordinates'}
 
-    def __init__(self,
-                 model: Union[str, dict, Config, None] = None,
-                 weights: Optional[str] = None,
-                 device: Optional[str] = None,
-                 show_progress: bool = True,
-                 cfg_options: Optional[dict] = None,
-                 onnx: Optional[str] = None,
-                 trust_checkpoint: bool = False) -> None:
+    def __init__(
+        self,
+        model: Union[str, dict, Config, None] = None,
+        weights: Optional[str] = None,
+        device: Optional[str] = None,
+        show_progress: bool = True,
+        cfg_options: Optional[dict] = None,
+        onnx: Optional[str] = None,
+        trust_checkpoint: bool = False,
+    ) -> None:
         use_safe_loader()  # before MMEngine reads the checkpoint
         if isinstance(model, str) and model.endswith('.py'):
             check_file(model, 'The config')
@@ -101,8 +105,10 @@ class CascadeInferencer(BaseInferencer):
             if weights is None:
                 raise ConfigError('Neither a config nor a checkpoint, which carries one, is given.')
             if not trust_checkpoint:
-                raise ConfigError(f'No config is given, and that which {weights} carries is code of its maker; name a '
-                                  'config, or trust the checkpoint (--trust-checkpoint).')
+                raise ConfigError(
+                    f'No config is given, and that which {weights} carries is code of its maker; name a '
+                    'config, or trust the checkpoint (--trust-checkpoint).'
+                )
             model = _config_of(weights)
         with trust_checkpoints(trust_checkpoint):
             super().__init__(model, weights, device, scope='sr4ir_mm', show_progress=show_progress)
@@ -116,8 +122,10 @@ class CascadeInferencer(BaseInferencer):
         configs = {row['Name']: row['Config'] for metafile in metafiles for row in metafile['Models']}
         if model not in configs:
             near = get_close_matches(model, configs, n=3)
-            raise ConfigError(f'The config is {model!r}, which is neither a file nor the name of one of the '
-                              f'{len(configs)} configs here.' + (f' Did you mean {" or ".join(map(repr, near))}?' if near else ''))
+            raise ConfigError(
+                f'The config is {model!r}, which is neither a file nor the name of one of the '
+                f'{len(configs)} configs here.' + (f' Did you mean {" or ".join(map(repr, near))}?' if near else '')
+            )
         return Config.fromfile(osp.join(root, configs[model])), None
 
     def _init_model(self, cfg: Config, weights: str, device: str = 'cpu') -> nn.Module:
@@ -158,12 +166,14 @@ class CascadeInferencer(BaseInferencer):
 
     # ---------- from image to result
 
-    def __call__(self,
-                 inputs: Union[str, np.ndarray, Sequence],
-                 return_datasamples: bool = False,
-                 batch_size: int = 1,
-                 out_dir: Optional[str] = None,
-                 **kwargs) -> Dict[str, list]:
+    def __call__(
+        self,
+        inputs: Union[str, np.ndarray, Sequence],
+        return_datasamples: bool = False,
+        batch_size: int = 1,
+        out_dir: Optional[str] = None,
+        **kwargs,
+    ) -> Dict[str, list]:
         """Restore and recognize.
 
         Args:
@@ -187,13 +197,12 @@ class CascadeInferencer(BaseInferencer):
         return dict(
             predictions=[result.data_sample if return_datasamples else result.prediction for result in results],
             sr=[result.sr for result in results],
-            visualization=[result.panel for result in results])
+            visualization=[result.panel for result in results],
+        )
 
-    def stream(self,
-               inputs: Union[str, np.ndarray, Sequence],
-               batch_size: int = 1,
-               out_dir: Optional[str] = None,
-               **kwargs) -> Iterator[Result]:
+    def stream(
+        self, inputs: Union[str, np.ndarray, Sequence], batch_size: int = 1, out_dir: Optional[str] = None, **kwargs
+    ) -> Iterator[Result]:
         """Restore and recognize one image after the other; nothing is kept.
 
         Args:
@@ -275,13 +284,17 @@ class CascadeInferencer(BaseInferencer):
             height, width = bgr.shape[0] * factor, bgr.shape[1] * factor
             if not degrade:  # what the host's sample has to know of an image that is not there yet
                 bgr = np.broadcast_to(np.zeros(1, np.uint8), (height, width, 3)) if factor > 1 else bgr
-            packed.append((self.pipeline if degrade else self._pack)(
-                dict(
-                    img=bgr,
-                    img_path=str(result.source) if not isinstance(result.source, np.ndarray) else result.name,
-                    img_id=0,
-                    ori_shape=(height, width),
-                    img_shape=(height, width))))
+            packed.append(
+                (self.pipeline if degrade else self._pack)(
+                    dict(
+                        img=bgr,
+                        img_path=str(result.source) if not isinstance(result.source, np.ndarray) else result.name,
+                        img_id=0,
+                        ori_shape=(height, width),
+                        img_shape=(height, width),
+                    )
+                )
+            )
         data = model.data_preprocessor(self.collate_fn(packed), False)
         inputs = data['inputs']
         padded_size = tuple(inputs['hr'].shape[-2:])
@@ -352,11 +365,17 @@ def _check_classes(meta: dict, weights: str) -> None:
     meta = meta if isinstance(meta, dict) else dict(classes=meta)
     classes, palette = meta.get('classes') or (), meta.get('palette') or ()
     if not isinstance(classes, (list, tuple)) or not all(
-            isinstance(name, str) and name.isprintable() and len(name) <= 200 for name in classes):
-        raise CheckpointError(f'The checkpoint {weights} has in meta.dataset_meta.classes what are no names of classes.')
+        isinstance(name, str) and name.isprintable() and len(name) <= 200 for name in classes
+    ):
+        raise CheckpointError(
+            f'The checkpoint {weights} has in meta.dataset_meta.classes what are no names of classes.'
+        )
     if not isinstance(palette, (list, tuple)) or not all(
-            isinstance(color, (list, tuple)) and len(color) == 3 and all(
-                isinstance(value, (int, np.integer)) and 0 <= value <= 255 for value in color) for color in palette):
+        isinstance(color, (list, tuple))
+        and len(color) == 3
+        and all(isinstance(value, (int, np.integer)) and 0 <= value <= 255 for value in color)
+        for color in palette
+    ):
         raise CheckpointError(f'The checkpoint {weights} has in meta.dataset_meta.palette what are no RGB colors.')
 
 

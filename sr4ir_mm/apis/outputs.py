@@ -53,7 +53,8 @@ class OutputFolder:
     def _add_coco(self, result, prediction: dict) -> None:
         self._images.append(dict(id=len(self._images) + 1, file_name=f'{result.name}.png'))
         for index, (label, score, box) in enumerate(
-                zip(prediction['labels'], prediction['scores'], prediction['bboxes'])):
+            zip(prediction['labels'], prediction['scores'], prediction['bboxes'])
+        ):
             left, top, right, bottom = box
             entry = dict(
                 id=len(self._annotations) + 1,
@@ -62,7 +63,8 @@ class OutputFolder:
                 bbox=[left, top, right - left, bottom - top],
                 area=(right - left) * (bottom - top),
                 iscrowd=0,
-                score=score)
+                score=score,
+            )
             if 'masks' in prediction:
                 entry['segmentation'] = prediction['masks'][index]
             self._annotations.append(entry)
@@ -71,11 +73,13 @@ class OutputFolder:
         """Write what is about all images: a detector's results as a COCO data set whose annotations carry scores."""
         if self._images:
             categories = [dict(id=index + 1, name=name) for index, name in enumerate(self._meta['classes'])]
-            write_json(self.path / 'coco.json',
-                       dict(images=self._images, categories=categories, annotations=self._annotations))
+            write_json(
+                self.path / 'coco.json', dict(images=self._images, categories=categories, annotations=self._annotations)
+            )
 
 
 def _run_length(mask: np.ndarray) -> dict:
     from pycocotools import mask as coco_mask
+
     encoded = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
     return dict(size=encoded['size'], counts=encoded['counts'].decode())

@@ -1,4 +1,5 @@
 """Bound what the reading of a checkpoint may cost, whatever the file says: time, memory, and the form of the result."""
+
 from collections import OrderedDict
 from typing import Any, Dict, Iterator, Set, Tuple
 
@@ -111,15 +112,18 @@ def _measure(node: Any, level: int, measured: Dict[int, Tuple[int, int]], around
 
 def _children(node: Any) -> Iterator[Any]:
     if isinstance(node, Config):
-        return iter((node._cfg_dict, ))
+        return iter((node._cfg_dict,))
     return iter(dict.values(node) if isinstance(node, dict) else node)
 
 
 def _check_keys(node: dict) -> None:
     for key in dict.keys(node):
         if isinstance(key, str) and (len(key) > MAX_KEY or not key.isprintable()):
-            raise CheckpointError(f'it has a key of {len(key)} letters' if len(key) > MAX_KEY else
-                                  'it has a key with letters that cannot be printed')
+            raise CheckpointError(
+                f'it has a key of {len(key)} letters'
+                if len(key) > MAX_KEY
+                else 'it has a key with letters that cannot be printed'
+            )
     versions = getattr(node, '_metadata', None) if isinstance(node, OrderedDict) else None
     for version in (versions or {}).values():
         if not isinstance(version, dict) or not isinstance(version.get('version'), (int, type(None))):

@@ -1,4 +1,5 @@
 """Rename the weights of other codebases to those of OpenMMLab's networks: a table of names for each layout."""
+
 import re
 from collections import OrderedDict
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -14,8 +15,11 @@ Weights = Dict[str, Tensor]
 Rules = List[Tuple[str, str]]
 
 _SWINIR = [
-    (r'(conv_first|patch_embed|layers|norm|conv_after_body|conv_before_upsample|upsample|conv_last|conv_up\d|conv_hr'
-     r'|absolute_pos_embed)(.*)', r'\1\2')
+    (
+        r'(conv_first|patch_embed|layers|norm|conv_after_body|conv_before_upsample|upsample|conv_last|conv_up\d|conv_hr'
+        r'|absolute_pos_embed)(.*)',
+        r'\1\2',
+    )
 ]
 _RESNET = [(r'((?:conv1|bn1|layer\d)\..*)', r'backbone.\1'), (r'fc\.(.*)', r'head.fc.\1')]
 _DEEPLABV3 = [
@@ -78,10 +82,13 @@ def _rename(weights: Weights, rules: Rules, key: str, ignored: str = '$.') -> We
                 unknown.append(name)
     if unknown or not renamed:
         found = layout_of(weights)
-        advice = '' if found in (None, key) else f' They are those of {LAYOUTS[found].title}; convert them with `{found}`.'
+        advice = (
+            '' if found in (None, key) else f' They are those of {LAYOUTS[found].title}; convert them with `{found}`.'
+        )
         raise CheckpointError(
             f'The weights are not in the layout of {LAYOUTS[key].title}: {len(unknown)} of {len(weights)} '
-            f'are unknown there, for example {some(unknown)}.{advice}')
+            f'are unknown there, for example {some(unknown)}.{advice}'
+        )
     return renamed
 
 
@@ -96,7 +103,8 @@ def from_edsr(weights: Weights, rescale_biases: bool = False) -> Weights:
         rescale_biases: For ``img_range=1`` and mmagic's own ``rgb_mean``.
     """
     blocks = [
-        int(match[1]) for match in (re.fullmatch(r'(?:module\.)?body\.(\d+)\.weight', name) for name in weights)
+        int(match[1])
+        for match in (re.fullmatch(r'(?:module\.)?body\.(\d+)\.weight', name) for name in weights)
         if match
     ]
     end = blocks[0] if blocks else 'without end'  # the convolution behind the blocks
@@ -119,13 +127,11 @@ def from_edsr(weights: Weights, rescale_biases: bool = False) -> Weights:
 def from_swinir(weights: Weights) -> Weights:
     """The authors' SwinIR to mmagic's ``SwinIRNet``: the same names, without what both compute from their sizes."""
     return _rename(
-        {
-            name: value
-            for name, value in weights.items() if not name.endswith(('attn_mask', 'relative_position_index'))
-        },
+        {name: value for name, value in weights.items() if not name.endswith(('attn_mask', 'relative_position_index'))},
         _SWINIR,
         'swinir',
-        ignored='mean')
+        ignored='mean',
+    )
 
 
 def from_resnet(weights: Weights) -> Weights:
@@ -140,14 +146,19 @@ def from_mobilenetv3(weights: Weights) -> Weights:
         match = re.match(r'(?:module\.)?features\.(\d+)\.block\.(\d+)\.(0|fc1)', name)
         if match:
             blocks.setdefault(match[1], {})[int(match[2])] = match[3] == '0'
-    rules = [(r'features\.(\d+)\.0\.(.*)', r'backbone.layer\1.conv.\2'),
-             (r'features\.(\d+)\.1\.(.*)', r'backbone.layer\1.bn.\2'), (r'classifier\.0\.(.*)', r'head.layers.0.fc.\1'),
-             (r'classifier\.3\.(.*)', r'head.layers.1.fc.\1')]
+    rules = [
+        (r'features\.(\d+)\.0\.(.*)', r'backbone.layer\1.conv.\2'),
+        (r'features\.(\d+)\.1\.(.*)', r'backbone.layer\1.bn.\2'),
+        (r'classifier\.0\.(.*)', r'head.layers.0.fc.\1'),
+        (r'classifier\.3\.(.*)', r'head.layers.1.fc.\1'),
+    ]
     for block, members in blocks.items():
         convolutions = [member for member in sorted(members) if members[member]]
         for member, layer in zip(convolutions[::-1], ('linear_conv', 'depthwise_conv', 'expand_conv')):
-            rules += [(rf'features\.{block}\.block\.{member}\.0\.(.*)', rf'backbone.layer{block}.{layer}.conv.\1'),
-                      (rf'features\.{block}\.block\.{member}\.1\.(.*)', rf'backbone.layer{block}.{layer}.bn.\1')]
+            rules += [
+                (rf'features\.{block}\.block\.{member}\.0\.(.*)', rf'backbone.layer{block}.{layer}.conv.\1'),
+                (rf'features\.{block}\.block\.{member}\.1\.(.*)', rf'backbone.layer{block}.{layer}.bn.\1'),
+            ]
     rules += [(r'features\.(\d+)\.block\.\d+\.fc([12])\.(.*)', r'backbone.layer\1.se.conv\2.conv.\3')]
     return _rename(weights, rules, 'mobilenetv3')
 
@@ -199,8 +210,10 @@ def from_sr4ir(*networks: Weights, rescale_biases: bool = False) -> Weights:
     for weights in networks:
         key = layout_of(weights)
         if key is None:
-            raise CheckpointError(f'One of the networks is in no known layout; it has for example '
-                                  f'{some(weights)}. Known: {_titles()}.')
+            raise CheckpointError(
+                f'One of the networks is in no known layout; it has for example '
+                f'{some(weights)}. Known: {_titles()}.'
+            )
         parts.setdefault('restorer' if LAYOUTS[key].of_mmagic else 'recognizer', []).append((key, weights))
     if len(parts) != 2 or any(len(part) > 1 for part in parts.values()):
         found = ', '.join(LAYOUTS[key].title for part in parts.values() for key, _ in part)
@@ -222,6 +235,7 @@ class Layout(NamedTuple):
 
     ``mark`` is how a name begins that no other layout has; ``of_mmagic`` says whether it becomes a network of mmagic.
     """
+
     title: str
     mark: str
     convert: Callable[..., Weights]
@@ -271,8 +285,10 @@ def convert_files(layout: str, files: Sequence[str], rescale_biases: bool = Fals
         ConfigError: The number of files or the option does not fit the layout.
     """
     if len(files) > (2 if layout == 'sr4ir' else 1):
-        raise ConfigError(f'{layout} takes {"at most two files" if layout == "sr4ir" else "one file"}, '
-                          f'but {len(files)} are given.')
+        raise ConfigError(
+            f'{layout} takes {"at most two files" if layout == "sr4ir" else "one file"}, '
+            f'but {len(files)} are given.'
+        )
     if rescale_biases and layout not in ('edsr', 'sr4ir'):
         raise ConfigError(f'--rescale-biases is of EDSR; {layout} keeps its biases.')
     options = dict(rescale_biases=True) if rescale_biases else {}
@@ -291,7 +307,9 @@ def _network_of(key: str, networks: Dict[str, Weights]) -> Weights:
     found = {name: layout_of(weights) for name, weights in networks.items()}
     fitting = [name for name in networks if len(networks) == 1 or found[name] == key]
     if not fitting:
-        each = ', '.join(f'{quote(name)} ({LAYOUTS[found[name]].title}, `{found[name]}`)' if found[name] else quote(name)
-                         for name in found)
+        each = ', '.join(
+            f'{quote(name)} ({LAYOUTS[found[name]].title}, `{found[name]}`)' if found[name] else quote(name)
+            for name in found
+        )
         raise CheckpointError(f'The file holds none in the layout of {LAYOUTS[key].title}; its networks are: {each}.')
     return networks[fitting[0]]

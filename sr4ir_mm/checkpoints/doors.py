@@ -1,4 +1,5 @@
 """Refuse configs by which a host library would read a file without :func:`~sr4ir_mm.checkpoints.load_checkpoint`."""
+
 from typing import Any
 
 from sr4ir_mm.utils import ConfigError
@@ -33,12 +34,16 @@ def check_doors(cfg: Any, key: str) -> None:
     keys = [*_FILES, *(name for beginning, name in _FILES_OF.items() if kind.startswith(beginning))]
     for name in keys:
         if isinstance(cfg.get(name), str) and cfg[name]:
-            raise ConfigError(f"{key}.{name} is '{cfg[name]}', which {kind or 'the network'} would read in a way that "
-                              "runs code of a stranger's file; write init_cfg=dict(type='Pretrained', checkpoint=…) of the "
-                              'restorer or recognizer instead, or, if you know who made it, add --trust-checkpoint.')
+            raise ConfigError(
+                f"{key}.{name} is '{cfg[name]}', which {kind or 'the network'} would read in a way that "
+                "runs code of a stranger's file; write init_cfg=dict(type='Pretrained', checkpoint=…) of the "
+                'restorer or recognizer instead, or, if you know who made it, add --trust-checkpoint.'
+            )
     if cfg.get('pretrained') and str(cfg.get('model_name', '')).startswith(_MODELS):
-        raise ConfigError(f"{key}.model_name is '{cfg['model_name']}', from where timm would read weights in a way that "
-                          "runs code of a stranger's file; set pretrained=False and init_cfg=dict(type='Pretrained', "
-                          'checkpoint=…), or, if you know who made it, add --trust-checkpoint.')
+        raise ConfigError(
+            f"{key}.model_name is '{cfg['model_name']}', from where timm would read weights in a way that "
+            "runs code of a stranger's file; set pretrained=False and init_cfg=dict(type='Pretrained', "
+            'checkpoint=…), or, if you know who made it, add --trust-checkpoint.'
+        )
     for name, value in cfg.items():
         check_doors(value, f'{key}.{name}')

@@ -1,4 +1,5 @@
 """From a cascade's checkpoint to checkpoints that know nothing of cascades."""
+
 import hashlib
 import os
 import os.path as osp
@@ -47,11 +48,14 @@ def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) ->
     if not parts.keys() & {'restorer', 'recognizer'}:
         raise CheckpointError(
             f'The checkpoint {checkpoint} is none of a cascade: it has no weights below `restorer` or '
-            f'`recognizer`, but {some(weights)}.')
+            f'`recognizer`, but {some(weights)}.'
+        )
     for part in parts:  # they become names of files
         if part not in PARTS:
-            raise CheckpointError(f'The checkpoint {checkpoint} has weights below {quote(part)}, which is no part of a '
-                                  f'cascade; its parts are {", ".join(PARTS)}.')
+            raise CheckpointError(
+                f'The checkpoint {checkpoint} has weights below {quote(part)}, which is no part of a '
+                f'cascade; its parts are {", ".join(PARTS)}.'
+            )
     files = {}
     for part, state in parts.items():
         own_meta = dict(meta)
@@ -85,7 +89,10 @@ def _configs(cfg: Config) -> Dict[str, Config]:
                     type='BaseEditModel',
                     generator=dict(restorer, type=restorer['type'].removeprefix('mmagic.')),
                     pixel_loss=dict(type='L1Loss'),
-                    data_preprocessor=dict(type='DataPreprocessor', mean=[0.] * 3, std=[std] * 3))))
+                    data_preprocessor=dict(type='DataPreprocessor', mean=[0.0] * 3, std=[std] * 3),
+                ),
+            )
+        )
     return configs
 
 

@@ -2,6 +2,7 @@
 
 Facts of the formats: the source of ``torch.serialization``, and the description of the format in safetensors' README.
 """
+
 import io
 import json
 import re
@@ -17,15 +18,20 @@ from sr4ir_mm.utils import CheckpointError, quote
 from .budget import Budget, check_size
 from .unpickler import Storage, Unpickler, check, whole_numbers
 
-LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950a86a20f9469cfc6c, 1001
+LEGACY_MAGIC, LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 MAX_HEADER = 2**23  # of safetensors; a tensor takes about 100 bytes
 
 
 def _storage_request(saved_id: Any) -> Tuple[torch.dtype, str, int, Any]:
     check(
-        isinstance(saved_id, tuple) and len(saved_id) >= 5 and saved_id[0] == 'storage'
-        and isinstance(saved_id[1], torch.dtype) and isinstance(saved_id[2], str) and whole_numbers(saved_id[4]),
-        'a storage is described wrongly')
+        isinstance(saved_id, tuple)
+        and len(saved_id) >= 5
+        and saved_id[0] == 'storage'
+        and isinstance(saved_id[1], torch.dtype)
+        and isinstance(saved_id[2], str)
+        and whole_numbers(saved_id[4]),
+        'a storage is described wrongly',
+    )
     _, dtype, key, _, count = saved_id[:5]
     return dtype, key, count * dtype.itemsize, saved_id[5] if len(saved_id) > 5 else None
 
@@ -38,7 +44,7 @@ def read_zip(archive: zipfile.ZipFile, file_size: int) -> Any:
         file_size: Bytes of the file, by which the memory is bounded.
     """
     names = archive.namelist()
-    roots = [name[:-len('data.pkl')] for name in names if re.fullmatch(r'[^/]*/data\.pkl', name)]
+    roots = [name[: -len('data.pkl')] for name in names if re.fullmatch(r'[^/]*/data\.pkl', name)]
     check(len(roots) == 1, 'it is a zip archive without a pickle of PyTorch')
     root = roots[0]
     if f'{root}constants.pkl' in names:
@@ -94,8 +100,10 @@ def read_legacy(file: BinaryIO, file_size: int) -> Any:
         return Unpickler(file, file_size - file.tell(), persistent_load, budget).load()
 
     magic, protocol, system = (unpickle(refuse) for _ in range(3))
-    check(magic == LEGACY_MAGIC and protocol == LEGACY_PROTOCOL and isinstance(system, dict),
-           'it is a pickle, but none that PyTorch has written')
+    check(
+        magic == LEGACY_MAGIC and protocol == LEGACY_PROTOCOL and isinstance(system, dict),
+        'it is a pickle, but none that PyTorch has written',
+    )
     check(system.get('little_endian', True) == (sys.byteorder == 'little'), 'its numbers have the wrong byte order')
     content, keys = unpickle(load), unpickle(refuse)
     check(isinstance(keys, list), 'its storages are described wrongly')
@@ -103,7 +111,7 @@ def read_legacy(file: BinaryIO, file_size: int) -> Any:
         check(isinstance(key, str) and key in storages, 'a storage is not described')
         storage = storages.pop(key)
         memory = storage.memory
-        count, = struct.unpack('<q', file.read(8))
+        (count,) = struct.unpack('<q', file.read(8))
         check(count * storage.dtype.itemsize == memory.nbytes(), 'a storage has another size than described')
         if memory.nbytes():
             view = torch.empty(0, dtype=torch.uint8).set_(memory).numpy()
@@ -115,8 +123,9 @@ def read_legacy(file: BinaryIO, file_size: int) -> Any:
 def read_safetensors(path: str) -> dict:
     """Read a file of safetensors onto the CPU, ``meta`` from the JSON in its header."""
     from safetensors import safe_open
+
     with open(path, 'rb') as file:
-        length, = struct.unpack('<Q', file.read(8))
+        (length,) = struct.unpack('<Q', file.read(8))
         check(length <= MAX_HEADER, f'its header has {length} bytes; at most {MAX_HEADER} are read')
         header = json.loads(file.read(length))
     shapes = [entry.get('shape') for name, entry in header.items() if name != '__metadata__']

@@ -1,4 +1,5 @@
 """One way in for every checkpoint, whatever its format and wherever it lies, and one way out."""
+
 import hashlib
 import io
 import json
@@ -17,8 +18,13 @@ from mmengine.dist import barrier, master_only
 from mmengine.fileio import get_file_backend
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
-from mmengine.runner.checkpoint import _get_mmengine_home, get_deprecated_model_names, get_external_models, \
-    get_mmcls_models, get_torchvision_models
+from mmengine.runner.checkpoint import (
+    _get_mmengine_home,
+    get_deprecated_model_names,
+    get_external_models,
+    get_mmcls_models,
+    get_torchvision_models,
+)
 from mmengine.utils import apply_to
 
 from sr4ir_mm.utils import CheckpointError, check_choice, quote
@@ -101,7 +107,8 @@ def read_file(path: str, name: Optional[str] = None) -> Dict[str, Any]:
         raise CheckpointError(
             f'The checkpoint {name} asks for {error}, and checkpoints may hold only tensors, containers, numbers, '
             "NumPy arrays and MMEngine's history and config types; nothing of it was run. If you know who made it, and only "
-            'then, read it with --trust-checkpoint.') from error
+            'then, read it with --trust-checkpoint.'
+        ) from error
     except CheckpointError as error:
         message = str(error)
         raise CheckpointError(
@@ -110,13 +117,15 @@ def read_file(path: str, name: Optional[str] = None) -> Dict[str, Any]:
     except Exception as error:  # a machine for pickles can stumble over anything
         raise CheckpointError(
             f'The checkpoint {name} is damaged, cut off or of another format ({type(error).__name__}: '
-            f'{quote(error, 200)}).') from error
+            f'{quote(error, 200)}).'
+        ) from error
     if not isinstance(content, dict):
         raise CheckpointError(f'The checkpoint {name} holds a {type(content).__name__}; a dict is needed.')
     for key in ('meta', 'state_dict'):
         if not isinstance(content.get(key, {}), dict):
-            raise CheckpointError(f'The checkpoint {name} holds a {type(content[key]).__name__} as `{key}`; a dict is '
-                                  'needed.')
+            raise CheckpointError(
+                f'The checkpoint {name} holds a {type(content[key]).__name__} as `{key}`; a dict is ' 'needed.'
+            )
     odd = next((key for key in content.get('state_dict', ()) if not isinstance(key, str)), None)
     if odd is not None:
         raise CheckpointError(f'The checkpoint {name} has a {type(odd).__name__} as name of a weight; text is needed.')
@@ -138,8 +147,11 @@ def _read(path: str) -> Any:
         with open(path, 'rb') as file:
             content = read_legacy(file, osp.getsize(path))
     else:
-        raise CheckpointError(f'it begins with {start!r}, as neither a file of torch.save nor safetensors does'
-                              if start else 'it is empty')
+        raise CheckpointError(
+            f'it begins with {start!r}, as neither a file of torch.save nor safetensors does'
+            if start
+            else 'it is empty'
+        )
     check_structure(content)
     return content
 
@@ -153,6 +165,7 @@ def save_checkpoint(checkpoint: dict, path: str) -> None:
     """
     if path.endswith('.safetensors'):
         from safetensors.torch import save
+
         try:
             meta = json.dumps(checkpoint.get('meta', {}))
         except TypeError as error:
@@ -208,10 +221,9 @@ def _load_from_mmcls(name: str, map_location: Any = None) -> dict:
     urls = get_mmcls_models()
     checkpoint = _load_from_http(urls[check_choice(name.split('://')[1], urls, 'the mmcls checkpoint')], map_location)
     weights = checkpoint.get('state_dict', checkpoint)
-    return dict(state_dict={
-        key[len('backbone.'):]: value
-        for key, value in weights.items() if key.startswith('backbone.')
-    })
+    return dict(
+        state_dict={key[len('backbone.') :]: value for key, value in weights.items() if key.startswith('backbone.')}
+    )
 
 
 def _load_from_zoo(name: str, map_location: Any = None) -> dict:
@@ -230,10 +242,7 @@ _LOADERS = {
     'open-mmlab://': _load_from_openmmlab,
     'openmmlab://': _load_from_openmmlab,
     'mmcls://': _load_from_mmcls,
-    **{
-        f'{scope}::': _load_from_zoo
-        for scope in ZOO_SCOPES
-    },
+    **{f'{scope}::': _load_from_zoo for scope in ZOO_SCOPES},
 }
 
 
@@ -273,7 +282,8 @@ def _fetch(url: str, path: str, sha256: Optional[str]) -> None:
         print_log(
             f'{url} has no hash in its name, so nothing tells whether it arrives as it was published.',
             'current',
-            level=30)
+            level=30,
+        )
     os.makedirs(osp.dirname(path), exist_ok=True)
     try:
         torch.hub.download_url_to_file(url, path, sha256, progress=False)
@@ -291,4 +301,5 @@ def _check_hash(path: str, sha256: str, url: str) -> None:
     if not digest.hexdigest().startswith(sha256):
         raise CheckpointError(
             f'{path}, which was downloaded from {url}, has the SHA-256 {digest.hexdigest()[:16]}…, but '
-            f'its name says {sha256}; delete it to have it downloaded again.')
+            f'its name says {sha256}; delete it to have it downloaded again.'
+        )

@@ -1,4 +1,5 @@
 """From a checkpoint into a part of a cascade."""
+
 import logging
 from collections import OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -22,6 +23,7 @@ INNER = ('backbone', 'backbone.timm_model', 'model')
 
 class Report(NamedTuple):
     """What became of a checkpoint: the names of tensors, and of shapes the sentence."""
+
     loaded: List[str]
     missing: List[str]
     unexpected: List[str]
@@ -36,12 +38,14 @@ class Report(NamedTuple):
         return '; '.join(lines)
 
 
-def load_part(part: nn.Module,
-              checkpoint: str,
-              prefix: Optional[str] = None,
-              reinit: Sequence[str] = (),
-              whole: bool = False,
-              key: str = 'init_cfg') -> Report:
+def load_part(
+    part: nn.Module,
+    checkpoint: str,
+    prefix: Optional[str] = None,
+    reinit: Sequence[str] = (),
+    whole: bool = False,
+    key: str = 'init_cfg',
+) -> Report:
     """Load the weights of a network, with a report; what is not in the checkpoint is initialized.
 
     Args:
@@ -65,7 +69,8 @@ def load_part(part: nn.Module,
         if not any(_is_below(each, name) for each in own):
             raise ConfigError(
                 f"{key}.reinit names '{name}', but {type(part).__name__} has no such module or parameter; "
-                f'it has for example {", ".join(list(own)[-3:])}.')
+                f'it has for example {", ".join(list(own)[-3:])}.'
+            )
     all_weights = weights_of(load_checkpoint(checkpoint), checkpoint)
     weights = _strip(all_weights, f'{prefix.rstrip(".")}.') if prefix else _best(all_weights, own)
     for name in [name for name in own if name.endswith(COMPUTED) and name in weights]:
@@ -73,11 +78,15 @@ def load_part(part: nn.Module,
             del weights[name]
     kept = {name for name in own if any(_is_below(name, each) for each in reinit)}
     shape = [
-        f'{name} {tuple(weights[name].shape)}, not {tuple(own[name].shape)}' for name in own
+        f'{name} {tuple(weights[name].shape)}, not {tuple(own[name].shape)}'
+        for name in own
         if name in weights and name not in kept and weights[name].shape != own[name].shape
     ]
-    fitting = OrderedDict((name, value) for name, value in weights.items()
-                          if name not in kept and not (name in own and value.shape != own[name].shape))
+    fitting = OrderedDict(
+        (name, value)
+        for name, value in weights.items()
+        if name not in kept and not (name in own and value.shape != own[name].shape)
+    )
     loaded = [name for name in fitting if name in own]
     if not loaded:
         raise _nothing_fits(checkpoint, prefix, all_weights, part, key)
@@ -85,7 +94,8 @@ def load_part(part: nn.Module,
         raise CheckpointError(
             f'The checkpoint {checkpoint} has {len(shape)} tensors of another shape than '
             f'{type(part).__name__}: {"; ".join(shape[:4])}. To initialize these anew, name their modules '
-            f"in the config, for example {key}.reinit=['{shape[0].split()[0].rpartition('.')[0]}'].")
+            f"in the config, for example {key}.reinit=['{shape[0].split()[0].rpartition('.')[0]}']."
+        )
     if any(name not in fitting and not name.endswith(COMPUTED) for name in own) and hasattr(part, 'init_weights'):
         part.init_weights()
     fitting._metadata = getattr(weights, '_metadata', {})
@@ -93,8 +103,10 @@ def load_part(part: nn.Module,
     found = part.load_state_dict(fitting, strict=False)
     missing = [name for name in found.missing_keys if not name.endswith(COMPUTED)]
     if missing and whole:
-        raise CheckpointError(f'The checkpoint {checkpoint} does not fill {type(part).__name__} ({key}); '
-                              f'{len(missing)} of {len(own)} tensors are missing, for example {some(missing)}.')
+        raise CheckpointError(
+            f'The checkpoint {checkpoint} does not fill {type(part).__name__} ({key}); '
+            f'{len(missing)} of {len(own)} tensors are missing, for example {some(missing)}.'
+        )
     report = Report(loaded, missing, list(found.unexpected_keys), [])
     print_log(f'{key}: {checkpoint}: {report.lines()}', 'current', logging.WARNING if missing else logging.INFO)
     return report
@@ -126,7 +138,8 @@ def _nothing_fits(checkpoint: str, prefix: Optional[str], weights: dict, part: n
     where = f" below '{prefix}'" if prefix else ''
     return CheckpointError(
         f'Nothing of the checkpoint {checkpoint}{where} fits {type(part).__name__} ({key}). It has for '
-        f'example {some(weights)}; the model has {some(part.state_dict())}.')
+        f'example {some(weights)}; the model has {some(part.state_dict())}.'
+    )
 
 
 def weights_of(checkpoint: Dict[str, Any], name: str) -> Dict[str, Tensor]:
@@ -136,7 +149,8 @@ def weights_of(checkpoint: Dict[str, Any], name: str) -> Dict[str, Tensor]:
             checkpoint = checkpoint[key]
             break
     weights = OrderedDict(
-        (key, value) for key, value in checkpoint.items() if isinstance(key, str) and isinstance(value, Tensor))
+        (key, value) for key, value in checkpoint.items() if isinstance(key, str) and isinstance(value, Tensor)
+    )
     weights._metadata = getattr(checkpoint, '_metadata', {})
     if not weights:
         raise CheckpointError(f'The checkpoint {name} has no weights; it has {some(checkpoint)}.')
@@ -151,8 +165,11 @@ def _strip(weights: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
     """The weights below a prefix, with the versions of their modules."""
     length = len(prefix)
     below = OrderedDict((name[length:], value) for name, value in weights.items() if name.startswith(prefix))
-    below._metadata = OrderedDict((name[length:], value) for name, value in getattr(weights, '_metadata', {}).items()
-                                  if f'{name}.'.startswith(prefix))
+    below._metadata = OrderedDict(
+        (name[length:], value)
+        for name, value in getattr(weights, '_metadata', {}).items()
+        if f'{name}.'.startswith(prefix)
+    )
     return below
 
 
@@ -162,7 +179,8 @@ def _best(weights: Dict[str, Tensor], own: Dict[str, Tensor]) -> Dict[str, Tenso
     candidates = [_strip(weights, prefix) for prefix in (*PREFIXES, 'backbone.')]
     for prefix in INNER:
         inner = OrderedDict((f'{prefix}.{name}', value) for name, value in weights.items())
-        inner._metadata = OrderedDict((f'{prefix}.{name}' if name else prefix, value)
-                                      for name, value in getattr(weights, '_metadata', {}).items())
+        inner._metadata = OrderedDict(
+            (f'{prefix}.{name}' if name else prefix, value) for name, value in getattr(weights, '_metadata', {}).items()
+        )
         candidates.append(inner)
     return max(candidates, key=lambda names: len(names.keys() & own.keys()))

@@ -3,6 +3,7 @@
 The reader is our own rather than ``torch.load``: its ``weights_only`` differs from release to release, refuses what
 MMEngine writes, and its zip reader believes the size that a tensor claims to have.
 """
+
 import codecs
 import math
 import pickle
@@ -34,7 +35,8 @@ _DTYPES = dict(
     UntypedStorage=torch.uint8,
     BoolStorage=torch.bool,
     ComplexFloatStorage=torch.complex64,
-    ComplexDoubleStorage=torch.complex128)
+    ComplexDoubleStorage=torch.complex128,
+)
 _KEYS = (str, int, float, bool, bytes, type(None))
 #: letters of a line; lines are names of what is called, and numbers
 _MAX_LINE = 2**12
@@ -66,12 +68,9 @@ def whole_numbers(*values: Any) -> bool:
 # ---------- what a pickle may call, each with the arguments that the libraries themselves write
 
 
-def _rebuild_tensor(storage: Storage,
-                    offset: int,
-                    size: tuple,
-                    stride: tuple,
-                    requires_grad: bool = False,
-                    *ignored) -> torch.Tensor:
+def _rebuild_tensor(
+    storage: Storage, offset: int, size: tuple, stride: tuple, requires_grad: bool = False, *ignored
+) -> torch.Tensor:
     """A tensor in its storage; ``ignored`` are hooks and metadata."""
     check(isinstance(storage, Storage), 'a tensor is described wrongly')
     check_size(size, stride, offset)
@@ -80,7 +79,8 @@ def _rebuild_tensor(storage: Storage,
     # a stride of zero makes a tensor larger than its storage; nobody saves that
     check(
         math.prod(size) <= held and last < max(held, 1),
-        f'a tensor of {quote("×".join(map(str, size)))} values is described, but its storage has {held}')
+        f'a tensor of {quote("×".join(map(str, size)))} values is described, but its storage has {held}',
+    )
     tensor = torch.empty(0, dtype=storage.dtype).set_(storage.memory, offset, size, stride)
     return tensor.requires_grad_(requires_grad is True and storage.dtype.is_floating_point)
 
@@ -106,19 +106,21 @@ def _encode(text: str, encoding: str) -> bytes:
 def _dtype(spec: str, *ignored) -> np.dtype:
     check(
         isinstance(spec, str) and re.fullmatch(r'[|<>=]?[biufcSU?]\d{0,9}', spec) is not None,
-        f'a NumPy array has the type {quote(spec)}; allowed are numbers and text')
+        f'a NumPy array has the type {quote(spec)}; allowed are numbers and text',
+    )
     return np.dtype(spec, False, True)  # a copy: its byte order follows
 
 
 def _array(kind: Any, *ignored) -> np.ndarray:
     """An empty array; its content follows."""
-    return np.ndarray((0, ), 'i1')
+    return np.ndarray((0,), 'i1')
 
 
 def _scalar(dtype: np.dtype, content: bytes) -> np.generic:
     check(
         isinstance(dtype, np.dtype) and isinstance(content, bytes) and len(content) == dtype.itemsize > 0,
-        'a NumPy number is described wrongly')
+        'a NumPy number is described wrongly',
+    )
     return np.frombuffer(content, dtype)[0]
 
 
@@ -144,8 +146,11 @@ def _default_dict(factory: Any = None) -> defaultdict:
 
 def _ordered_dict(pairs: Sequence = ()) -> OrderedDict:
     check(
-        isinstance(pairs, (list, tuple)) and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs)
-        and _may_be_keys([key for key, _ in pairs]), 'an ordered dict is described wrongly')
+        isinstance(pairs, (list, tuple))
+        and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in pairs)
+        and _may_be_keys([key for key, _ in pairs]),
+        'an ordered dict is described wrongly',
+    )
     return OrderedDict(pairs)
 
 
@@ -162,7 +167,8 @@ def _cost(keys: Sequence) -> int:
     """Steps that it takes to put these into a dict; others than text and small numbers can be made to collide."""
     return sum(
         1 if isinstance(key, (str, bytes, bool, type(None))) or type(key) is int and abs(key) < 2**60 else ODD_KEY
-        for key in keys)
+        for key in keys
+    )
 
 
 def _may_be_keys(keys: Sequence) -> bool:
@@ -210,6 +216,7 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
         persistent_load: From the tuple that stands for a storage to the storage.
         budget: What the pickle takes is counted there.
     """
+
     dispatch = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: BinaryIO, left: int, persistent_load: Callable[[tuple], Storage], budget: Budget) -> None:
@@ -267,7 +274,8 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
         function = self.stack[-1]
         check(
             isinstance(function, FunctionType) and function in _CALLABLE and isinstance(args, tuple),
-            'the pickle calls what is no function')
+            'the pickle calls what is no function',
+        )
         self._budget.call(*args)
         result = function(*args)
         if isinstance(result, torch.Tensor):
@@ -287,41 +295,56 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
         target = self.stack[-1]
         if isinstance(target, np.dtype):
             check(
-                isinstance(state, tuple) and len(state) > 4 and state[1] in ('<', '>', '|', '=')
-                and state[2:5] == (None, None, None), 'a NumPy type is described wrongly')
+                isinstance(state, tuple)
+                and len(state) > 4
+                and state[1] in ('<', '>', '|', '=')
+                and state[2:5] == (None, None, None),
+                'a NumPy type is described wrongly',
+            )
             sized = (target.itemsize, target.alignment) if target.kind in 'SU' else (-1, -1)
             target.__setstate__((3, state[1], None, None, None, *sized, 0))
         elif type(target) is np.ndarray:
             check(isinstance(state, tuple) and len(state) == 5, 'a NumPy array is described wrongly')
             _, shape, dtype, fortran, content = state
             check(isinstance(shape, tuple) and isinstance(dtype, np.dtype), 'a NumPy array is described wrongly')
-            check_size(shape, (1, ) * len(shape))
+            check_size(shape, (1,) * len(shape))
             check(
                 isinstance(content, bytes) and math.prod(shape) * dtype.itemsize == len(content),
-                'a NumPy array has another size than its content')
+                'a NumPy array has another size than its content',
+            )
             target.__setstate__((1, shape, dtype, fortran is True, content))
         elif type(target) is OrderedDict:  # the versions of modules, for their own conversions
             check(
-                isinstance(state, dict) and state.keys() <= {'_metadata'}
-                and isinstance(state.get('_metadata', {}), dict), 'a dict has unknown attributes')
+                isinstance(state, dict)
+                and state.keys() <= {'_metadata'}
+                and isinstance(state.get('_metadata', {}), dict),
+                'a dict has unknown attributes',
+            )
             target.__dict__.update(state)
         elif type(target) is HistoryBuffer:
             check(
                 isinstance(state, dict)
                 and all(isinstance(state.get(name), np.ndarray) for name in ('_log_history', '_count_history')),
-                'a history of MMEngine is described wrongly')
+                'a history of MMEngine is described wrongly',
+            )
             arrays = [state[name] for name in ('_log_history', '_count_history')]
             check(
                 all(array.ndim == 1 and array.dtype.kind in 'biuf' for array in arrays)
-                and len(arrays[0]) == len(arrays[1]) and whole_numbers(state.get('max_length', 0)),
-                'a history of MMEngine is described wrongly')
+                and len(arrays[0]) == len(arrays[1])
+                and whole_numbers(state.get('max_length', 0)),
+                'a history of MMEngine is described wrongly',
+            )
             filled = HistoryBuffer(max_length=state.get('max_length', 1000000))
             filled._log_history, filled._count_history = state['_log_history'], state['_count_history']
             target.__dict__.update(filled.__dict__)
         elif type(target) is Config:
             check(
-                isinstance(state, tuple) and len(state) > 2 and isinstance(state[0], ConfigDict)
-                and all(isinstance(text, (str, type(None))) for text in state[1:3]), 'a config is described wrongly')
+                isinstance(state, tuple)
+                and len(state) > 2
+                and isinstance(state[0], ConfigDict)
+                and all(isinstance(text, (str, type(None))) for text in state[1:3]),
+                'a config is described wrongly',
+            )
             target.__setstate__(state)
         else:
             raise CheckpointError(f'the pickle changes a {type(target).__name__}')
@@ -369,10 +392,18 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
         self.stack[-1].extend(values)
 
 
-for _opcode, _method in (('REDUCE', 'load_reduce'), ('NEWOBJ', 'load_newobj'), ('BUILD', 'load_build'),
-                         ('SETITEM', 'load_setitem'), ('SETITEMS', 'load_setitems'), ('DICT', 'load_dict'),
-                         ('APPEND', 'load_append'), ('APPENDS', 'load_appends'), ('ADDITEMS', 'load_additems'),
-                         ('FROZENSET', 'load_frozenset')):
+for _opcode, _method in (
+    ('REDUCE', 'load_reduce'),
+    ('NEWOBJ', 'load_newobj'),
+    ('BUILD', 'load_build'),
+    ('SETITEM', 'load_setitem'),
+    ('SETITEMS', 'load_setitems'),
+    ('DICT', 'load_dict'),
+    ('APPEND', 'load_append'),
+    ('APPENDS', 'load_appends'),
+    ('ADDITEMS', 'load_additems'),
+    ('FROZENSET', 'load_frozenset'),
+):
     Unpickler.dispatch[getattr(pickle, _opcode)[0]] = getattr(Unpickler, _method)
 for _opcode in ('INST', 'OBJ', 'NEWOBJ_EX', 'EXT1', 'EXT2', 'EXT4', 'BYTEARRAY8', 'NEXT_BUFFER', 'READONLY_BUFFER'):
     del Unpickler.dispatch[getattr(pickle, _opcode)[0]]

@@ -1,4 +1,5 @@
 """The model zoos of the host libraries, by the metafiles that they install."""
+
 import os.path as osp
 from difflib import get_close_matches
 from functools import lru_cache
@@ -28,12 +29,16 @@ def zoo_url(name: str) -> str:
     model = model.removesuffix('.py')
     if model not in urls:
         near = ', '.join(f"'{name}'" for name in get_close_matches(model, urls, n=3))
-        raise ConfigError(f"{scope} has no model or config named '{model}' in its metafiles" +
-                          (f'; the nearest are {near}.' if near else '.'))
+        raise ConfigError(
+            f"{scope} has no model or config named '{model}' in its metafiles"
+            + (f'; the nearest are {near}.' if near else '.')
+        )
     url = urls[model]
     if not url:
-        raise ConfigError(f'{scope} has not published weights of {model}; {len([1 for each in urls.values() if each])} '
-                          'other names of its metafiles have some.')
+        raise ConfigError(
+            f'{scope} has not published weights of {model}; {len([1 for each in urls.values() if each])} '
+            'other names of its metafiles have some.'
+        )
     return url
 
 

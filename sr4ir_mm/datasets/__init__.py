@@ -7,12 +7,19 @@ from .split import train_val_split
 from .transforms import Cached, CQMix, DegradeToLR, LoadImageFromFile, PackImages, SetOriShape
 
 __all__ = [
-    'Cached', 'CQMix', 'DegradeToLR', 'LoadImageFromFile', 'PackImages', 'SetOriShape', 'annotations_follow_image',
-    'train_val_split'
+    'Cached',
+    'CQMix',
+    'DegradeToLR',
+    'LoadImageFromFile',
+    'PackImages',
+    'SetOriShape',
+    'annotations_follow_image',
+    'train_val_split',
 ]
 
 
 @DATASETS.register_module(name='VOCDetectionDataset')
 def _voc_detection(**kwargs) -> BaseDataset:
     from .voc_detection import VOCDetectionDataset  # only now: mmdet takes seconds, which the other tasks need not wait
+
     return VOCDetectionDataset(**kwargs)

@@ -1,4 +1,5 @@
 """Tell in which pixels the annotations of a data set are counted, for those who draw them."""
+
 from typing import Iterator
 
 

@@ -42,8 +42,10 @@ class CQMix(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if 'inputs' not in results:
-            raise ConfigError('CQMix stands too early in the pipeline; it belongs behind the packing transform '
-                              '(PackSegInputs, PackDetInputs, PackInputs).')
+            raise ConfigError(
+                'CQMix stands too early in the pipeline; it belongs behind the packing transform '
+                '(PackSegInputs, PackDetInputs, PackInputs).'
+            )
         grid = np.random.random(self.grid_size) < self.prob
         results['cqmix_grid'] = torch.from_numpy(grid.astype(np.float32))
         return results
@@ -72,11 +74,9 @@ class DegradeToLR(BaseTransform):
     Added keys: ``lr``, uint8 tensor (3, ⌈H / scale⌉, ⌈W / scale⌉), BGR like ``inputs``.
     """
 
-    def __init__(self,
-                 scale: int,
-                 transforms: Sequence[dict],
-                 interpolation: str = 'bicubic',
-                 seed: Optional[int] = None) -> None:
+    def __init__(
+        self, scale: int, transforms: Sequence[dict], interpolation: str = 'bicubic', seed: Optional[int] = None
+    ) -> None:
         if not isinstance(scale, int) or scale < 1:
             raise ConfigError(f'DegradeToLR.scale is {scale!r}; allowed: a whole number from 1.')
         self.scale = scale
@@ -87,13 +87,22 @@ class DegradeToLR(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if 'inputs' not in results:
-            raise ConfigError('DegradeToLR stands too early in the pipeline; it belongs behind the packing transform '
-                              '(PackSegInputs, PackDetInputs, PackInputs).')
+            raise ConfigError(
+                'DegradeToLR stands too early in the pipeline; it belongs behind the packing transform '
+                '(PackSegInputs, PackDetInputs, PackInputs).'
+            )
         image = np.ascontiguousarray(results['inputs'].numpy().transpose(1, 2, 0))
         height, width = (-(-side // self.scale) for side in image.shape[:2])
         degraded = dict(
-            img=cv2.copyMakeBorder(image, 0, height * self.scale - image.shape[0], 0,
-                                   width * self.scale - image.shape[1], cv2.BORDER_REPLICATE))
+            img=cv2.copyMakeBorder(
+                image,
+                0,
+                height * self.scale - image.shape[0],
+                0,
+                width * self.scale - image.shape[1],
+                cv2.BORDER_REPLICATE,
+            )
+        )
         with nullcontext() if self.seed is None else seeded(self.seed, zlib.crc32(image)):
             # mmagic's shuffling remembers the order of the image before
             for transform in self.transforms if self.seed is None else copy.deepcopy(self.transforms):
@@ -104,8 +113,10 @@ class DegradeToLR(BaseTransform):
         return results
 
     def __repr__(self) -> str:
-        return (f'{type(self).__name__}(scale={self.scale}, transforms={self.transforms}, '
-                f"interpolation='{self.interpolation}', seed={self.seed})")
+        return (
+            f'{type(self).__name__}(scale={self.scale}, transforms={self.transforms}, '
+            f"interpolation='{self.interpolation}', seed={self.seed})"
+        )
 
 
 @TRANSFORMS.register_module()
@@ -116,8 +127,10 @@ class LoadImageFromFile(_LoadImageFromFile):
         try:
             return super().transform(results)
         except Exception as error:
-            raise ValueError(f"The image {results['img_path']} cannot be read or decoded: "
-                             f'{str(error).strip() or type(error).__name__}') from error
+            raise ValueError(
+                f"The image {results['img_path']} cannot be read or decoded: "
+                f'{str(error).strip() or type(error).__name__}'
+            ) from error
 
 
 @TRANSFORMS.register_module()
@@ -133,7 +146,7 @@ class Cached(BaseTransform):
         max_gb: What a worker keeps at most, in GiB of arrays; samples beyond that are loaded each time.
     """
 
-    def __init__(self, transforms: Sequence[dict], max_gb: float = 1.) -> None:
+    def __init__(self, transforms: Sequence[dict], max_gb: float = 1.0) -> None:
         self.transforms = Compose(transforms)
         self._left = max_gb * 2**30
         self._kept: Dict[int, dict] = {}
@@ -179,7 +192,8 @@ class PackImages(BaseTransform):
         if 'img' in results:
             packed['lr'] = _to_tensor(results['img'])
         packed['data_samples'].set_metainfo(
-            dict(img_path=results['gt_path'], **{key: results[key] for key in ('benchmark', ) if key in results}))
+            dict(img_path=results['gt_path'], **{key: results[key] for key in ('benchmark',) if key in results})
+        )
         return packed
 
 

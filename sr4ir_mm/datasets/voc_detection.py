@@ -1,4 +1,5 @@
 """VOC's detection annotations as SR4IR reads them. Apart from the other data sets: it needs mmdet, slow to import."""
+
 from typing import List
 
 from mmdet.datasets import VOCDataset

@@ -12,9 +12,28 @@ from .record import RunRecordHook
 from .schedulers import CosineRestartLR, LinearRampLR
 
 __all__ = [
-    'AlternatingIterTrainLoop', 'AlternatingTrainLoop', 'AtomicBackend', 'CascadeDistributedDataParallel',
-    'CascadeOptimWrapper', 'CascadeOptimWrapperConstructor', 'CheckpointHook', 'CosineRestartLR', 'EMAHook',
-    'LinearRampLR', 'Loss', 'PanelHook', 'Phase', 'RecognizerHook', 'ReestimateBatchNormHook', 'ReproducibleDataLoader',
-    'RunRecordHook', 'RuntimeInfoHook', 'WholeCheckpointHook', 'build_phases', 'init_dist_without_gpu', 'is_first_process',
-    'only_training', 'reestimate_batch_norm'
+    'AlternatingIterTrainLoop',
+    'AlternatingTrainLoop',
+    'AtomicBackend',
+    'CascadeDistributedDataParallel',
+    'CascadeOptimWrapper',
+    'CascadeOptimWrapperConstructor',
+    'CheckpointHook',
+    'CosineRestartLR',
+    'EMAHook',
+    'LinearRampLR',
+    'Loss',
+    'PanelHook',
+    'Phase',
+    'RecognizerHook',
+    'ReestimateBatchNormHook',
+    'ReproducibleDataLoader',
+    'RunRecordHook',
+    'RuntimeInfoHook',
+    'WholeCheckpointHook',
+    'build_phases',
+    'init_dist_without_gpu',
+    'is_first_process',
+    'only_training',
+    'reestimate_batch_norm',
 ]

@@ -1,4 +1,5 @@
 """Statistics of batch norm, estimated again after training on the images that a test shows to the recognizer."""
+
 from itertools import islice
 from typing import Iterable, List, Optional
 
@@ -55,8 +56,10 @@ def reestimate_batch_norm(cascade, batches: Iterable[dict]) -> List[_BatchNorm]:
         for module, mode in modes:
             module.training = mode
     if not changed:
-        raise ConfigError('Batch norm cannot be estimated again: the recognizer has no layer of it that learns statistics '
-                          '(frozen ones, as those of Faster R-CNN here, keep theirs), or there was no batch.')
+        raise ConfigError(
+            'Batch norm cannot be estimated again: the recognizer has no layer of it that learns statistics '
+            '(frozen ones, as those of Faster R-CNN here, keep theirs), or there was no batch.'
+        )
     all_reduce_params([buffer for norm in changed for buffer in (norm.running_mean, norm.running_var)], op='mean')
     return changed
 
@@ -64,8 +67,11 @@ def reestimate_batch_norm(cascade, batches: Iterable[dict]) -> List[_BatchNorm]:
 def _learning_norms(cascade) -> List[_BatchNorm]:
     """The recognizer's layers that are in train mode when the model is."""
     recognizer = cascade.parts.get('recognizer')
-    return [module for module in (recognizer.modules() if recognizer is not None else ())
-            if isinstance(module, _BatchNorm) and module.training and module.track_running_stats]
+    return [
+        module
+        for module in (recognizer.modules() if recognizer is not None else ())
+        if isinstance(module, _BatchNorm) and module.training and module.track_running_stats
+    ]
 
 
 @HOOKS.register_module()
@@ -83,14 +89,18 @@ class ReestimateBatchNormHook(Hook):
     Raises:
         ConfigError: ``num_batches`` is no whole number from 1, or there is nothing to estimate.
     """
+
     # after EMAHook, which puts its average in the place of the weights
     priority = 'LOW'
 
-    def __init__(self, dataloader: dict, num_batches: Optional[int] = None, seed: int = 0,
-                 out_file: Optional[str] = None) -> None:
+    def __init__(
+        self, dataloader: dict, num_batches: Optional[int] = None, seed: int = 0, out_file: Optional[str] = None
+    ) -> None:
         if num_batches is not None and (not isinstance(num_batches, int) or num_batches < 1):
-            raise ConfigError(f'ReestimateBatchNormHook.num_batches is {num_batches!r}; allowed: None, which means all of '
-                              'an epoch, or a whole number from 1.')
+            raise ConfigError(
+                f'ReestimateBatchNormHook.num_batches is {num_batches!r}; allowed: None, which means all of '
+                'an epoch, or a whole number from 1.'
+            )
         self.dataloader = dataloader
         self.num_batches = num_batches
         self.seed = seed

@@ -1,4 +1,5 @@
 """Checkpoints that survive a crash, and from which a training goes on as if it had never stopped."""
+
 import os
 import os.path as osp
 import re
@@ -34,9 +35,11 @@ class AtomicBackend(LocalBackend):
         try:
             write_at_once(filepath, obj, sync=True)
         except OSError as error:
-            raise CheckpointError(f'The checkpoint {filepath} cannot be written: {error.strerror or error}. The training '
-                                  'has stopped; checkpoints written before are untouched, and --resume goes on from '
-                                  'the last of them.') from error
+            raise CheckpointError(
+                f'The checkpoint {filepath} cannot be written: {error.strerror or error}. The training '
+                'has stopped; checkpoints written before are untouched, and --resume goes on from '
+                'the last of them.'
+            ) from error
 
 
 @HOOKS.register_module()
@@ -157,8 +160,10 @@ class CheckpointHook(_CheckpointHook):
                 self._stopped = True
             self._save_checkpoint_with_step(runner, iterations, dict(epoch=runner.epoch, iter=iterations))
         runner.visualizer.close()
-        runner.logger.warning(f'The training has been asked to stop and ends after iteration {iterations}, with exit code '
-                              f'{EXIT_CODE}; --resume goes on from {self.last_ckpt}.')
+        runner.logger.warning(
+            f'The training has been asked to stop and ends after iteration {iterations}, with exit code '
+            f'{EXIT_CODE}; --resume goes on from {self.last_ckpt}.'
+        )
         runner.train_loop.stop.leave()
 
     # ---------- validation beside the training
@@ -189,12 +194,15 @@ class CheckpointHook(_CheckpointHook):
                 batches_per_epoch=len(runner.train_dataloader),
                 validated_at=self._validated_at,
                 stopped=self._stopped,
-                kinds=kinds(runner)))
+                kinds=kinds(runner),
+            )
+        )
         save_optimizer = self.save_optimizer
         if save_optimizer:
             # of an optimizer that is spread over the processes, like ZeRO's, they make the state together
             self._saved['optimizer'] = apply_to(
-                runner.optim_wrapper.state_dict(), lambda x: hasattr(x, 'cpu'), lambda x: x.cpu())
+                runner.optim_wrapper.state_dict(), lambda x: hasattr(x, 'cpu'), lambda x: x.cpu()
+            )
             self.save_optimizer = False
         super()._save_checkpoint_with_step(runner, step, meta)
         self.save_optimizer = save_optimizer
@@ -218,9 +226,11 @@ class CheckpointHook(_CheckpointHook):
         check_resumable(runner, checkpoint, path)
         changed = differences(runner, checkpoint)
         if changed:
-            runner.logger.warning(f'{path} and the config differ: {"; ".join(changed[:8])}. A resume takes optimizers and '
-                                  'schedules from the checkpoint and everything else from the config; to train with '
-                                  "the config's, set load_from instead.")
+            runner.logger.warning(
+                f'{path} and the config differ: {"; ".join(changed[:8])}. A resume takes optimizers and '
+                'schedules from the checkpoint and everything else from the config; to train with '
+                "the config's, set load_from instead."
+            )
         state, meta = checkpoint['resume_state'], checkpoint['meta']
         if state.get('stopped') and self.max_keep_ckpts > 0:
             self._superseded = f"iter_{int(meta['iter'])}.pth"  # the next checkpoint replaces it
@@ -228,21 +238,29 @@ class CheckpointHook(_CheckpointHook):
         if isinstance(runner.train_loop, EpochBasedTrainLoop) and state['batches_per_epoch'] != batches:
             done = meta['iter'] - meta['epoch'] * state['batches_per_epoch']
             if done:
-                raise ConfigError(f'{path} was saved behind batch {done} of an epoch of '
-                                  f"{state['batches_per_epoch']}, but an epoch has {batches} batches now; resume with "
-                                  'the same data set, batch size and number of processes, or from the end of an epoch.')
+                raise ConfigError(
+                    f'{path} was saved behind batch {done} of an epoch of '
+                    f"{state['batches_per_epoch']}, but an epoch has {batches} batches now; resume with "
+                    'the same data set, batch size and number of processes, or from the end of an epoch.'
+                )
             meta['iter'] = meta['epoch'] * batches
         if len(state['processes']) != get_world_size():
             if any(process['gradients'] is not None for process in state['processes']):
-                raise ConfigError(f'{path} was saved in the midst of an accumulation of gradients by '
-                                  f"{len(state['processes'])} processes, but there are {get_world_size()} now; "
-                                  'resume with the same number.')
-            runner.logger.warning(f"The checkpoint was saved by {len(state['processes'])} processes, and now there are "
-                                  f'{get_world_size()}: the training goes on with other random numbers, and with the '
-                                  'batch-norm statistics of the first process in all of them.')
+                raise ConfigError(
+                    f'{path} was saved in the midst of an accumulation of gradients by '
+                    f"{len(state['processes'])} processes, but there are {get_world_size()} now; "
+                    'resume with the same number.'
+                )
+            runner.logger.warning(
+                f"The checkpoint was saved by {len(state['processes'])} processes, and now there are "
+                f'{get_world_size()}: the training goes on with other random numbers, and with the '
+                'batch-norm statistics of the first process in all of them.'
+            )
         elif any('buffers' not in process for process in state['processes']) and get_world_size() > 1:
-            runner.logger.warning('The checkpoint is of an earlier version, which kept the batch-norm statistics of the '
-                                  'first process alone: all processes go on with these.')
+            runner.logger.warning(
+                'The checkpoint is of an earlier version, which kept the batch-norm statistics of the '
+                'first process alone: all processes go on with these.'
+            )
         self._resumed = state
 
     def _restore(self, runner: Runner, state: dict) -> None:
@@ -275,5 +293,7 @@ def _check_finite(runner: Runner) -> None:
     """Where several processes train, the bad loss may have been another one's."""
     bad = [name for name, tensor in unwrap(runner.model).state_dict().items() if not torch.isfinite(tensor).all()]
     if bad:
-        raise FloatingPointError(f'{len(bad)} tensors of the model are no longer finite, the first is {bad[0]}; no '
-                                 'checkpoint is written, and those from before are good.')
+        raise FloatingPointError(
+            f'{len(bad)} tensors of the model are no longer finite, the first is {bad[0]}; no '
+            'checkpoint is written, and those from before are good.'
+        )

@@ -1,4 +1,5 @@
 """Look into a checkpoint before a training takes anything from it, so that what is wrong is told in one sentence."""
+
 from typing import Any, Iterator, Optional
 
 import numpy as np
@@ -18,8 +19,20 @@ from .utils import loaded_from, unwrap
 
 _NUMBER = (int, float, np.number)
 #: what PyTorch's optimizers keep for each parameter, in its shape
-_LIKE_PARAMETER = ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq', 'exp_inf', 'momentum_buffer', 'square_avg', 'grad_avg',
-                   'acc_delta', 'sum', 'prev', 'step_size', 'ax')
+_LIKE_PARAMETER = (
+    'exp_avg',
+    'exp_avg_sq',
+    'max_exp_avg_sq',
+    'exp_inf',
+    'momentum_buffer',
+    'square_avg',
+    'grad_avg',
+    'acc_delta',
+    'sum',
+    'prev',
+    'step_size',
+    'ax',
+)
 #: what MMEngine writes into its message hub before a resume overwrites it; among it the text of a config, which is code
 _OF_THIS_RUN = ('cfg', 'seed', 'experiment_name', 'mmengine_version')
 
@@ -30,13 +43,17 @@ class ContentHook(Hook):
     Raises:
         CheckpointError: A mistake in it, and where it is.
     """
+
     priority = 'HIGHEST'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         path = loaded_from(runner)
         weights = checkpoint.get('state_dict', checkpoint)
-        wrong = [name for name in unwrap(runner.model).state_dict()
-                 if name in weights and not isinstance(weights[name], Tensor)]
+        wrong = [
+            name
+            for name in unwrap(runner.model).state_dict()
+            if name in weights and not isinstance(weights[name], Tensor)
+        ]
         if wrong:
             raise CheckpointError(f'The checkpoint {path} has no tensors as {some(wrong)}.')
         if runner._resume:
@@ -57,9 +74,11 @@ def check_checkpoint_hook(runner: Runner) -> None:
     foreign = [type(hook).__name__ for hook in hooks if not isinstance(hook, CheckpointHook)]
     if foreign or runner._resume and not hooks:
         found = f'is a {foreign[0]} of another library' if foreign else 'is missing'
-        raise ConfigError(f'default_hooks.checkpoint {found}; a training here needs '
-                          "dict(type='sr4ir_mm.CheckpointHook', …), which resumes exactly and removes no files but its "
-                          'own.')
+        raise ConfigError(
+            f'default_hooks.checkpoint {found}; a training here needs '
+            "dict(type='sr4ir_mm.CheckpointHook', …), which resumes exactly and removes no files but its "
+            'own.'
+        )
 
 
 def _mistakes(runner: Runner, checkpoint: dict) -> Iterator[str]:
@@ -142,8 +161,12 @@ def _resume_state(runner: Runner, state: dict) -> Iterator[str]:
                 return
         yield from _random(process['random'], f'{where}.random')
         seeds = process['seeds']
-        if not (isinstance(seeds, (list, tuple)) and len(seeds) == 2 and _is_count(seeds[0])
-                and (seeds[1] is None or _is_count(seeds[1]))):
+        if not (
+            isinstance(seeds, (list, tuple))
+            and len(seeds) == 2
+            and _is_count(seeds[0])
+            and (seeds[1] is None or _is_count(seeds[1]))
+        ):
             yield f'{where}.seeds are not two whole numbers'
         gradients = process['gradients']
         if gradients is not None:
@@ -185,7 +208,8 @@ def _kinds(kinds: Any) -> Iterator[str]:
     if not all(isinstance(each, dict) for each in names):
         yield 'resume_state.kinds does not name optimizers and schedulers'
     elif not all(isinstance(each, str) for each in names[0].values()) or not all(
-            isinstance(each, list) and all(isinstance(one, str) for one in each) for each in names[1].values()):
+        isinstance(each, list) and all(isinstance(one, str) for one in each) for each in names[1].values()
+    ):
         yield 'resume_state.kinds has names that are no text'
 
 
@@ -196,9 +220,14 @@ def _gradients(runner: Runner, gradients: Any, where: str) -> Iterator[str]:
     for part, wrapper in runner.optim_wrapper.items():
         parameters = [parameter for group in wrapper.param_groups for parameter in group['params']]
         found = gradients.get(part)
-        if not isinstance(found, list) or len(found) != len(parameters) or not all(
+        if (
+            not isinstance(found, list)
+            or len(found) != len(parameters)
+            or not all(
                 one is None or isinstance(one, Tensor) and one.shape == parameter.shape
-                for one, parameter in zip(found, parameters)):
+                for one, parameter in zip(found, parameters)
+            )
+        ):
             yield f"{where} are not those of the parameters of '{part}'"
     for part in gradients.keys() - set(runner.optim_wrapper.keys()):
         yield f'{where} has {quote(part)}, for which there is no optimizer'
@@ -217,8 +246,11 @@ def _optimizers(runner: Runner, optimizers: dict) -> Iterator[str]:
 
 
 def _optimizer(wrapper: OptimWrapper, state: Any, where: str) -> Iterator[str]:
-    if not isinstance(state, dict) or not isinstance(state.get('state'), dict) or not isinstance(
-            state.get('param_groups'), list):
+    if (
+        not isinstance(state, dict)
+        or not isinstance(state.get('state'), dict)
+        or not isinstance(state.get('param_groups'), list)
+    ):
         yield f'{where} is no state of an optimizer'
         return
     groups, own_groups = state['param_groups'], wrapper.param_groups

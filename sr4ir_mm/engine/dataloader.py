@@ -1,5 +1,6 @@
 """Data in an order, and augmented in a way, that do not depend on how a training is run: in one piece or resumed, with
 how many processes and workers."""
+
 from typing import Any, Iterator, List, Optional, Tuple
 
 import torch
@@ -68,8 +69,9 @@ class _BatchPositions:
             self.sampler.set_epoch(self.epoch)
         rank, world_size = get_rank(), get_world_size()
         for number, batch in enumerate(self.batch_sampler):
-            yield [(index, (self.seed, self.epoch, number, place * world_size + rank))
-                   for place, index in enumerate(batch)]
+            yield [
+                (index, (self.seed, self.epoch, number, place * world_size + rank)) for place, index in enumerate(batch)
+            ]
 
     def skip(self, batches: int) -> None:
         """Go past so many batches from here, into later epochs where these are over, without loading anything."""
@@ -103,7 +105,8 @@ class ReproducibleDataLoader(DataLoader):
             # PyTorch draws from it for each iterator; not from the generator of the process, which the networks use
             generator=torch.Generator(),
             prefetch_factor=dataloader.prefetch_factor,
-            persistent_workers=dataloader.persistent_workers)
+            persistent_workers=dataloader.persistent_workers,
+        )
 
     def seek(self, epoch: int, batches: int) -> None:
         """Let the next iteration begin behind so many batches of an epoch (or, where it ends before, of later ones)."""

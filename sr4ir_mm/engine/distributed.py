@@ -18,7 +18,8 @@ from sr4ir_mm.utils import ConfigError, check_choice
 _LAUNCHERS = dict(
     pytorch=('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
     slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
-    mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'))
+    mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+)
 
 
 def init_dist_without_gpu(cfg: Config) -> None:
@@ -31,13 +32,16 @@ def init_dist_without_gpu(cfg: Config) -> None:
         return
     for name, value in zip(_LAUNCHERS['pytorch'], _LAUNCHERS[cfg.launcher]):
         if value not in os.environ:
-            raise ConfigError(f'--launcher {cfg.launcher} needs the environment variable {value}, which is not set; '
-                              'start with tools/dist_train.sh or tools/slurm_train.sh, or without --launcher.')
+            raise ConfigError(
+                f'--launcher {cfg.launcher} needs the environment variable {value}, which is not set; '
+                'start with tools/dist_train.sh or tools/slurm_train.sh, or without --launcher.'
+            )
         os.environ[name] = os.environ[value]
     if 'MASTER_ADDR' not in os.environ:
         nodes = os.environ.get('SLURM_NODELIST', '')
-        os.environ['MASTER_ADDR'] = subprocess.getoutput(f'scontrol show hostname {nodes} | head -n1').strip() \
-            if nodes else '127.0.0.1'
+        os.environ['MASTER_ADDR'] = (
+            subprocess.getoutput(f'scontrol show hostname {nodes} | head -n1').strip() if nodes else '127.0.0.1'
+        )
     os.environ.setdefault('MASTER_PORT', '29500')
     timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
     torch_dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
@@ -107,8 +111,9 @@ class CascadeDistributedDataParallel(nn.Module):
             parameters: The same ones in every process; some may have no gradient here, or nowhere.
         """
         unused = [parameter for parameter in parameters if parameter.grad is None]
-        used = torch.tensor([parameter.grad is not None for parameter in parameters],
-                            dtype=torch.uint8, device=parameters[0].device)
+        used = torch.tensor(
+            [parameter.grad is not None for parameter in parameters], dtype=torch.uint8, device=parameters[0].device
+        )
         # one byte for each tensor; it is looked at, and so waited for, only where a gradient is missing here
         anywhere = torch_dist.all_reduce(used, torch_dist.ReduceOp.MAX, async_op=True)
         for parameter in unused:

@@ -56,14 +56,18 @@ class RuntimeInfoHook(_RuntimeInfoHook):
         unread, self._unread = self._unread, []
         if not unread:
             return
-        values = iter(torch.stack([value.detach().float() for _, _, losses in unread for value in losses.values()]).tolist())
+        values = iter(
+            torch.stack([value.detach().float() for _, _, losses in unread for value in losses.values()]).tolist()
+        )
         for iteration, images, losses in unread:
             losses = dict(zip(losses, values))
             bad = [f'{name} = {value}' for name, value in losses.items() if name != 'loss' and not math.isfinite(value)]
             if bad:
-                raise FloatingPointError(f'{", ".join(bad)} in iteration {iteration}, on the images {images}; the training '
-                                         'has stopped, and checkpoints written before are good. Try a lower learning '
-                                         'rate or optim_wrapper.<part>.clip_grad.')
+                raise FloatingPointError(
+                    f'{", ".join(bad)} in iteration {iteration}, on the images {images}; the training '
+                    'has stopped, and checkpoints written before are good. Try a lower learning '
+                    'rate or optim_wrapper.<part>.clip_grad.'
+                )
             for name, value in losses.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
 
@@ -71,12 +75,18 @@ class RuntimeInfoHook(_RuntimeInfoHook):
 @HOOKS.register_module()
 class WholeCheckpointHook(Hook):
     """Refuse to test a model that the checkpoint does not fill: MMEngine leaves the rest at random with a warning."""
+
     priority = 'HIGHEST'  # before any hook takes something from the checkpoint
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         model = unwrap(runner.model)
-        check_filled(model, checkpoint.get('state_dict', checkpoint), runner._load_from, 'the model of the config',
-                     'test it with the config that it was trained with')
+        check_filled(
+            model,
+            checkpoint.get('state_dict', checkpoint),
+            runner._load_from,
+            'the model of the config',
+            'test it with the config that it was trained with',
+        )
 
 
 @HOOKS.register_module()
@@ -89,6 +99,7 @@ class PanelHook(Hook):
         num_val: In each validation, the first so many images go to the backends of the visualizer.
         **kwargs: As of :class:`~sr4ir_mm.visualization.PanelDrawer`.
     """
+
     priority = 'LOW'
 
     def __init__(self, out_dir: Optional[str] = None, overview: int = 6, num_val: int = 0, **kwargs) -> None:
@@ -100,9 +111,14 @@ class PanelHook(Hook):
     def _drawer(self, runner: Runner, loader):
         from sr4ir_mm.datasets import annotations_follow_image
         from sr4ir_mm.visualization import PanelDrawer
+
         return PanelDrawer(
-            unwrap(runner.model), loader.dataset.metainfo, runner.cfg.get('visualizer'),
-            annotations_follow_image=annotations_follow_image(loader.dataset), **self._drawer_args)
+            unwrap(runner.model),
+            loader.dataset.metainfo,
+            runner.cfg.get('visualizer'),
+            annotations_follow_image=annotations_follow_image(loader.dataset),
+            **self._drawer_args,
+        )
 
     def before_test(self, runner: Runner) -> None:
         if self.out_dir is not None:
@@ -140,7 +156,7 @@ class PanelHook(Hook):
             self._draw = self._drawer(runner, runner.val_dataloader)
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
-        for sample in outputs[:self._left]:
+        for sample in outputs[: self._left]:
             image = self._draw.compose([self._draw.row(sample)], self._draw.labels(sample))
             name = Path(getattr(sample, 'img_path', f'{batch_idx}')).stem
             runner.visualizer.add_image(f'panel_{name}', image, step=runner.iter)

@@ -1,4 +1,5 @@
 """Hooks of the host libraries that look into the model: which of them work with a cascade, and how."""
+
 from typing import Any, Iterator, Optional
 
 from mmengine.hooks import Hook
@@ -14,32 +15,42 @@ from .utils import unwrap
 
 _SELF_SUPERVISED = 'belongs to a method of self-supervised learning, whose model is no recognizer; leave it out'
 _PANELS = "does not draw what a cascade predicts; write dict(type='sr4ir_mm.PanelHook', num_val=4)"
-_STAGES = ('run', 'train', 'val', 'test', *(f'{mode}_{unit}' for mode in ('train', 'val', 'test') for unit in ('epoch', 'iter')))
+_STAGES = (
+    'run',
+    'train',
+    'val',
+    'test',
+    *(f'{mode}_{unit}' for mode in ('train', 'val', 'test') for unit in ('epoch', 'iter')),
+)
 
 #: hooks that cannot work with a cascade: the reason, and what to write instead
 REFUSED = {
-    'mmdet.MeanTeacherHook': "averages a student into a teacher, which a cascade does not have; for a moving average write "
-                             "dict(type='sr4ir_mm.EMAHook', part='recognizer')",
+    'mmdet.MeanTeacherHook': 'averages a student into a teacher, which a cascade does not have; for a moving average write '
+    "dict(type='sr4ir_mm.EMAHook', part='recognizer')",
     'mmdet.TrackVisualizationHook': _PANELS,
     'mmdet.GroundingVisualizationHook': _PANELS,
     'mmpretrain.DenseCLHook': _SELF_SUPERVISED,
     'mmpretrain.SimSiamHook': _SELF_SUPERVISED,
     'mmpretrain.SwAVHook': _SELF_SUPERVISED,
     'mmpretrain.PrepareProtoBeforeValLoopHook': 'prepares the prototypes of a retriever, which is no recognizer; leave it '
-                                                'out',
+    'out',
     'mmpretrain.PreciseBNHook': 'runs the model without the phases of a training; to estimate batch norm again before a '
-                                "test write dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=…)",
+    "test write dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=…)",
     'mmagic.ExponentialMovingAverageHook': 'looks for networks by names that a cascade does not have; write '
-                                           "dict(type='sr4ir_mm.EMAHook', part='restorer')",
+    "dict(type='sr4ir_mm.EMAHook', part='restorer')",
     'mmagic.PGGANFetchDataHook': 'changes the data for a generative network that grows; leave it out',
     'mmagic.PickleDataHook': 'looks for outputs by names that a cascade does not have; tools/infer.py writes restored '
-                             'images',
+    'images',
     'mmagic.BasicVisualizationHook': _PANELS,
     'mmagic.VisualizationHook': _PANELS,
 }
 #: hooks that work when they are given the recognizer for the model
-OF_THE_RECOGNIZER = ('mmdet.YOLOXModeSwitchHook', 'mmdet.SetEpochInfoHook', 'mmpretrain.SetAdaptiveMarginsHook',
-                     'mmpretrain.WarmupParamHook')
+OF_THE_RECOGNIZER = (
+    'mmdet.YOLOXModeSwitchHook',
+    'mmdet.SetEpochInfoHook',
+    'mmpretrain.SetAdaptiveMarginsHook',
+    'mmpretrain.WarmupParamHook',
+)
 _RECIPE = ('action_epoch', 'train_pipeline', 'batch_augments', 'loss')
 
 
@@ -122,29 +133,38 @@ def _problems(hook: Hook, recognizer: Optional[nn.Module], dataset: Dataset, wra
             yield 'looks into the recognizer, but model.recognizer is None; leave it out'
         for method in ('before_save_checkpoint', 'after_load_checkpoint'):
             if getattr(type(hook), method) is not getattr(Hook, method):
-                yield ('looks into checkpoints, which are those of the whole cascade; write it without '
-                       "sr4ir_mm.RecognizerHook, or for an average dict(type='sr4ir_mm.EMAHook', part='recognizer')")
+                yield (
+                    'looks into checkpoints, which are those of the whole cascade; write it without '
+                    "sr4ir_mm.RecognizerHook, or for an average dict(type='sr4ir_mm.EMAHook', part='recognizer')"
+                )
     for name in names:
         if name in OF_THE_RECOGNIZER and not wrapped:
-            yield ('looks into the recognizer and is given the whole cascade; write '
-                   f"dict(type='sr4ir_mm.RecognizerHook', hook=dict(type='{name}', …))")
+            yield (
+                'looks into the recognizer and is given the whole cascade; write '
+                f"dict(type='sr4ir_mm.RecognizerHook', hook=dict(type='{name}', …))"
+            )
         check = _CHECKS.get(name)
         if check is not None:
             yield from check(hook, recognizer, dataset, wrapped)
     for pipeline in _pipelines(hook):
         if _makes_grids(getattr(dataset, 'pipeline', None)) and not _makes_grids(pipeline):
-            yield ('changes to a pipeline without sr4ir_mm.CQMix, but that of train_dataloader has it; append '
-                   "dict(type='sr4ir_mm.CQMix')")
+            yield (
+                'changes to a pipeline without sr4ir_mm.CQMix, but that of train_dataloader has it; append '
+                "dict(type='sr4ir_mm.CQMix')"
+            )
 
 
 # ---------- what a hook needs besides
+
 
 def _yolox(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> Iterator[str]:
     if getattr(getattr(recognizer, 'bbox_head', None), 'use_l1', None) is None:
         yield f'switches on the L1 loss of a YOLOX head, which {type(recognizer).__name__} does not have; leave it out'
     if not hasattr(dataset, 'update_skip_type_keys'):
-        yield ('switches transforms off, which the data set of train_dataloader does not know how to do; wrap it in '
-               "dict(type='MultiImageMixDataset', dataset=…, pipeline=[…])")
+        yield (
+            'switches transforms off, which the data set of train_dataloader does not know how to do; wrap it in '
+            "dict(type='MultiImageMixDataset', dataset=…, pipeline=[…])"
+        )
 
 
 def _switch_recipe(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> Iterator[str]:
@@ -153,12 +173,16 @@ def _switch_recipe(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> I
             if key not in _RECIPE:
                 yield f"has '{key}' in the recipe of epoch {epoch}, which it does not read; allowed: {', '.join(_RECIPE)}"
         if wrapped and 'batch_augments' in recipe:
-            yield ('changes batch_augments, which the data preprocessor of the cascade applies; write this recipe without '
-                   'sr4ir_mm.RecognizerHook')
+            yield (
+                'changes batch_augments, which the data preprocessor of the cascade applies; write this recipe without '
+                'sr4ir_mm.RecognizerHook'
+            )
         if 'loss' in recipe:
             if not wrapped:
-                yield ('changes the loss of the recognizer and is given the whole cascade; write this recipe in '
-                       "dict(type='sr4ir_mm.RecognizerHook', hook=dict(type='mmpretrain.SwitchRecipeHook', …))")
+                yield (
+                    'changes the loss of the recognizer and is given the whole cascade; write this recipe in '
+                    "dict(type='sr4ir_mm.RecognizerHook', hook=dict(type='mmpretrain.SwitchRecipeHook', …))"
+                )
             elif not any(hasattr(each, 'loss_module') for each in (recognizer, getattr(recognizer, 'head', None))):
                 yield f'changes a loss_module, which {type(recognizer).__name__} and its head do not have; leave `loss` out'
 
@@ -200,5 +224,7 @@ def _pipelines(hook: Hook) -> Iterator[Any]:
 
 
 def _makes_grids(pipeline: Optional[Any]) -> bool:
-    return any('CQMix' in (str(step.get('type')) if isinstance(step, dict) else type(step).__name__)
-               for step in getattr(pipeline, 'transforms', pipeline) or ())
+    return any(
+        'CQMix' in (str(step.get('type')) if isinstance(step, dict) else type(step).__name__)
+        for step in getattr(pipeline, 'transforms', pipeline) or ()
+    )

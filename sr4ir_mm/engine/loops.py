@@ -26,11 +26,14 @@ class _Alternating:
     def __init__(self, runner: Runner, dataloader, phases: Sequence[dict], **kwargs) -> None:
         if isinstance(dataloader, dict):
             dataloader = runner.build_dataloader(
-                dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
+                dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False)
+            )
         if not len(dataloader):  # by iterations, MMEngine would wait for a batch for ever
-            raise ConfigError(f'train_dataloader has no batch: its data set has {len(dataloader.dataset)} images for '
-                              f'{get_world_size()} processes, and a batch that is not full is left out; use a smaller '
-                              'train_dataloader.batch_size, or set train_dataloader.drop_last=False.')
+            raise ConfigError(
+                f'train_dataloader has no batch: its data set has {len(dataloader.dataset)} images for '
+                f'{get_world_size()} processes, and a batch that is not full is left out; use a smaller '
+                'train_dataloader.batch_size, or set train_dataloader.drop_last=False.'
+            )
         super().__init__(runner, ReproducibleDataLoader(dataloader, runner.seed), **kwargs)
         check_checkpoint_hook(runner)
         runner.register_hook(ContentHook())
@@ -42,8 +45,10 @@ class _Alternating:
         runner.param_schedulers = to_the_end(runner.param_schedulers, self._lengths())
         if runner.model is not self._cascade:
             if not isinstance(runner.model, CascadeDistributedDataParallel):
-                raise ConfigError(f'model_wrapper_cfg makes a {type(runner.model).__name__}, which does not know phases; '
-                                  "allowed: model_wrapper_cfg=dict(type='sr4ir_mm.CascadeDistributedDataParallel').")
+                raise ConfigError(
+                    f'model_wrapper_cfg makes a {type(runner.model).__name__}, which does not know phases; '
+                    "allowed: model_wrapper_cfg=dict(type='sr4ir_mm.CascadeDistributedDataParallel')."
+                )
             runner.model.convert_sync_bn({part for phase in self.phases for part in phase.update})
 
     def _check_optimizers(self, runner: Runner) -> None:
@@ -54,22 +59,30 @@ class _Alternating:
         elif str(wrappers.get('constructor', '')).endswith('CascadeOptimWrapperConstructor'):
             parts = CascadeOptimWrapperConstructor.parts(wrappers)
         else:
-            raise ConfigError(f'optim_wrapper.constructor is {wrappers.get("constructor")!r}; a cascade needs '
-                              "'sr4ir_mm.CascadeOptimWrapperConstructor', and one entry for each part that learns.")
+            raise ConfigError(
+                f'optim_wrapper.constructor is {wrappers.get("constructor")!r}; a cascade needs '
+                "'sr4ir_mm.CascadeOptimWrapperConstructor', and one entry for each part that learns."
+            )
         for part in parts:
             check_choice(part, self._cascade.trainable_parts, 'an entry of optim_wrapper')
         learning = {part: phase.name for phase in self.phases for part in phase.update}
         for part, phase in learning.items():
             if part not in parts:
-                raise ConfigError(f"The phase '{phase}' updates '{part}', but optim_wrapper has no entry for it; "
-                                  f'it has: {", ".join(parts)}.')
+                raise ConfigError(
+                    f"The phase '{phase}' updates '{part}', but optim_wrapper has no entry for it; "
+                    f'it has: {", ".join(parts)}.'
+                )
         for part in parts:
             if part not in learning:
-                raise ConfigError(f"optim_wrapper has '{part}', but no phase updates it; set optim_wrapper.{part}=None "
-                                  f'or name it in train_cfg.phases.')
+                raise ConfigError(
+                    f"optim_wrapper has '{part}', but no phase updates it; set optim_wrapper.{part}=None "
+                    f'or name it in train_cfg.phases.'
+                )
             if isinstance(schedulers, dict) and 'type' not in schedulers and part not in schedulers:
-                raise ConfigError(f"optim_wrapper has '{part}', but param_scheduler has no entry for it; "
-                                  f'it has: {", ".join(schedulers)}.')
+                raise ConfigError(
+                    f"optim_wrapper has '{part}', but param_scheduler has no entry for it; "
+                    f'it has: {", ".join(schedulers)}.'
+                )
 
     def _lengths(self) -> Dict[str, int]:
         return dict(max_epochs=self.max_epochs, max_iters=self.max_iters)

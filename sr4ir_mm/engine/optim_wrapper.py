@@ -31,8 +31,9 @@ class CascadeOptimWrapper(OptimWrapperDict):
             raise ConfigError("optim_wrapper.amp is 'float16', which needs a GPU; allowed on a CPU: 'bfloat16'.")
         self.scaler = torch.cuda.amp.GradScaler(enabled=amp == 'float16')
         if not isinstance(accumulative_counts, int) or accumulative_counts < 1:
-            raise ConfigError(f'optim_wrapper.accumulative_counts is {accumulative_counts!r}; '
-                              'allowed: a whole number from 1.')
+            raise ConfigError(
+                f'optim_wrapper.accumulative_counts is {accumulative_counts!r}; ' 'allowed: a whole number from 1.'
+            )
         self.accumulative_counts = accumulative_counts
         self._iter = 0
         self._max_iters = None
@@ -91,8 +92,10 @@ class CascadeOptimWrapper(OptimWrapperDict):
 
     def gradients(self) -> Optional[Dict[str, List[Optional[Tensor]]]]:
         """What waits for the rest of an accumulation, for each part on the CPU; None where nothing does."""
-        gradients = {part: [None if p.grad is None else p.grad.cpu() for p in _parameters(wrapper)]
-                     for part, wrapper in self.items()}
+        gradients = {
+            part: [None if p.grad is None else p.grad.cpu() for p in _parameters(wrapper)]
+            for part, wrapper in self.items()
+        }
         return gradients if any(g is not None for part in gradients.values() for g in part) else None
 
     def load_gradients(self, gradients: Dict[str, List[Optional[Tensor]]]) -> None:
@@ -129,12 +132,14 @@ class CascadeOptimWrapperConstructor:
             Besides, the arguments ``amp`` and ``accumulative_counts`` of :class:`CascadeOptimWrapper`.
         paramwise_cfg: Not used here; it belongs into a part.
     """
+
     shared_keys = ('amp', 'accumulative_counts')
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: Optional[dict] = None) -> None:
         if paramwise_cfg is not None:
-            raise ConfigError('optim_wrapper.paramwise_cfg has no part to apply to; '
-                              'write optim_wrapper.<part>.paramwise_cfg.')
+            raise ConfigError(
+                'optim_wrapper.paramwise_cfg has no part to apply to; ' 'write optim_wrapper.<part>.paramwise_cfg.'
+            )
         self.cfg = dict(optim_wrapper_cfg)
 
     @classmethod
@@ -152,8 +157,10 @@ class CascadeOptimWrapperConstructor:
             check_choice(name, cascade.trainable_parts, 'a part in optim_wrapper')
             cfg = self.cfg[name]
             if cfg.get('type', 'OptimWrapper') != 'OptimWrapper' or cfg.get('accumulative_counts', 1) != 1:
-                raise ConfigError(f"{key} has type {cfg.get('type')!r} and accumulative_counts "
-                                  f"{cfg.get('accumulative_counts', 1)}; mixed precision and accumulation are shared "
-                                  'by all parts: write optim_wrapper.amp and optim_wrapper.accumulative_counts.')
+                raise ConfigError(
+                    f"{key} has type {cfg.get('type')!r} and accumulative_counts "
+                    f"{cfg.get('accumulative_counts', 1)}; mixed precision and accumulation are shared "
+                    'by all parts: write optim_wrapper.amp and optim_wrapper.accumulative_counts.'
+                )
             wrappers[name] = build_optim_wrapper(cascade.trainable_parts[name], cfg)
         return CascadeOptimWrapper(**shared, **wrappers)

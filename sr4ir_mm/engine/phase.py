@@ -1,4 +1,5 @@
 """What one iteration does: a table of phases, each a set of losses and of the parts that they update."""
+
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Sequence, Tuple
@@ -19,8 +20,9 @@ class Loss:
         begin: The first epoch (iteration, in an iteration-based loop) that uses it, counted from 0.
         log_name: The name it is logged by.
     """
+
     term: str
-    weight: float = 1.
+    weight: float = 1.0
     begin: int = 0
     log_name: str = ''
 
@@ -35,6 +37,7 @@ class Phase:
         losses: What they learn from.
         train_mode: Frozen parts that run in train mode nevertheless, see :func:`only_training`.
     """
+
     name: str
     update: Tuple[str, ...]
     losses: Tuple[Loss, ...]
@@ -46,7 +49,7 @@ class Phase:
 
 
 def _as_tuple(value) -> tuple:
-    return (value, ) if isinstance(value, str) else tuple(value)
+    return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _build_loss(term: str, cfg, key: str) -> Loss:
@@ -73,8 +76,10 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
             ``train_mode`` that is updated and so in train mode anyway.
     """
     if not cfgs:
-        raise ConfigError('train_cfg.phases is empty; it needs at least one phase, '
-                          "for example dict(name='restore', update='restorer', losses=dict(pixel=1.0)).")
+        raise ConfigError(
+            'train_cfg.phases is empty; it needs at least one phase, '
+            "for example dict(name='restore', update='restorer', losses=dict(pixel=1.0))."
+        )
     phases = []
     for index, cfg in enumerate(cfgs):
         key = f'train_cfg.phases[{index}]'
@@ -90,8 +95,10 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
         for part in train_mode:
             check_choice(part, parts, f'{key}.train_mode')
             if part in update:
-                raise ConfigError(f"{key}.train_mode has '{part}', which {key}.update has too: what is updated is in train "
-                                  'mode anyway; allowed: parts that the phase does not update.')
+                raise ConfigError(
+                    f"{key}.train_mode has '{part}', which {key}.update has too: what is updated is in train "
+                    'mode anyway; allowed: parts that the phase does not update.'
+                )
         losses = []
         for term, loss_cfg in cfg['losses'].items():
             check_choice(term, terms, f'a loss term of {key}')
@@ -99,8 +106,10 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
         for part in update:
             if not any(part in terms[loss.term] for loss in losses):
                 reach = [term for term, taught in terms.items() if part in taught]
-                raise ConfigError(f"{key} updates '{part}', but none of its losses "
-                                  f"({', '.join(cfg['losses'])}) reaches it; allowed: {', '.join(reach)}.")
+                raise ConfigError(
+                    f"{key} updates '{part}', but none of its losses "
+                    f"({', '.join(cfg['losses'])}) reaches it; allowed: {', '.join(reach)}."
+                )
         phases.append(Phase(cfg['name'], update, tuple(losses), train_mode))
     names = [phase.name for phase in phases]
     if len(set(names)) < len(names):

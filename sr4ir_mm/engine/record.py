@@ -41,15 +41,16 @@ class RunRecordHook(Hook):
         out_file: Path of the JSON file.
         interval: Seconds between two updates.
     """
+
     # the logger resets the GPU's high-water mark, so this comes first
     priority = 'VERY_HIGH'
 
-    def __init__(self, out_file: str, interval: float = 1.) -> None:
+    def __init__(self, out_file: str, interval: float = 1.0) -> None:
         self.out_file = Path(out_file)
         self.interval = interval
-        self._seconds = 0.
+        self._seconds = 0.0
         self._started = self._written = None
-        self._peak = 0.
+        self._peak = 0.0
         self._metrics: Optional[dict] = None
         self._images: List[str] = []
 
@@ -100,10 +101,10 @@ class RunRecordHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if runner._resume:
             record = checkpoint.get('run_record', {})
-            self._seconds, self._peak = record.get('seconds', 0.), record.get('peak', 0.)
+            self._seconds, self._peak = record.get('seconds', 0.0), record.get('peak', 0.0)
 
     def _elapsed(self) -> float:
-        return self._seconds + (time.monotonic() - self._started if self._started is not None else 0.)
+        return self._seconds + (time.monotonic() - self._started if self._started is not None else 0.0)
 
     def _pause(self) -> None:
         self._seconds, self._started = self._elapsed(), None
@@ -118,7 +119,8 @@ class RunRecordHook(Hook):
             seconds=round(self._elapsed(), 2),
             peak_memory=round(max(self._peak, peak), 1),
             memory_kind=kind,
-            finished=finished)
+            finished=finished,
+        )
         if self._metrics is not None:
             record['metrics'] = self._metrics
         write_json(self.out_file, record)

@@ -1,4 +1,5 @@
 """What a resumed training compares with its checkpoint, and what each process has of its own."""
+
 from collections import Counter
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
@@ -31,7 +32,8 @@ def gather_processes(runner: Runner) -> List[dict]:
         random=get_random_state(),
         seeds=runner.train_dataloader.get_seeds(),
         gradients=runner.optim_wrapper.gradients(),
-        buffers={name: value.cpu() for name, value in buffers_of(runner)} if get_world_size() > 1 else {})
+        buffers={name: value.cpu() for name, value in buffers_of(runner)} if get_world_size() > 1 else {},
+    )
     processes = all_gather_object(own) if get_world_size() > 1 else [own]
     first = processes[0]['buffers']
     for process in processes[1:]:
@@ -54,7 +56,9 @@ def buffers_of(runner: Runner) -> Iterator[Tuple[str, Tensor]]:
     averages = {f'ema{index}': hook.ema_model for index, hook in enumerate(_averages(runner))}
     for prefix, module in dict(model=unwrap(runner.model), **averages).items():
         parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-        yield from ((f'{prefix}.{name}', value) for name, value in module.state_dict().items() if name not in parameters)
+        yield from (
+            (f'{prefix}.{name}', value) for name, value in module.state_dict().items() if name not in parameters
+        )
 
 
 def _averages(runner: Runner) -> List[EMAHook]:
@@ -78,13 +82,17 @@ def check_resumable(runner: Runner, checkpoint: dict, path: str) -> None:
     """
     missing = _missing(runner, checkpoint)
     if missing:
-        raise ConfigError(f'The training cannot go on from {path}: it lacks '
-                          f"{', '.join(missing)}. To begin a new training with its weights, set load_from instead.")
+        raise ConfigError(
+            f'The training cannot go on from {path}: it lacks '
+            f"{', '.join(missing)}. To begin a new training with its weights, set load_from instead."
+        )
     check_tensors(unwrap(runner.model), checkpoint['state_dict'], path)
     changed = _changed_kinds(runner, checkpoint)
     if changed:
-        raise ConfigError(f'The training cannot go on from {path}: {"; ".join(changed)}. Resume with the config that it '
-                          'was trained with; to begin a new training with its weights, set load_from instead.')
+        raise ConfigError(
+            f'The training cannot go on from {path}: {"; ".join(changed)}. Resume with the config that it '
+            'was trained with; to begin a new training with its weights, set load_from instead.'
+        )
 
 
 def check_tensors(module: nn.Module, state: Dict[str, Tensor], path: str) -> None:
@@ -98,15 +106,18 @@ def check_tensors(module: nn.Module, state: Dict[str, Tensor], path: str) -> Non
         'missing': [repr(name) for name in own if name not in state],
         'not in the model': [_quote(name) for name in state if name not in own],
         'of another kind': [
-            f'{name!r}, {_kind(state[name])} instead of {_kind(value)}' for name, value in own.items()
+            f'{name!r}, {_kind(state[name])} instead of {_kind(value)}'
+            for name, value in own.items()
             if name in state and _kind(state[name]) != _kind(value)
         ],
     }
     if any(problems.values()):
         found = '; '.join(f'{what}: {_first(names)}' for what, names in problems.items() if names)
-        raise CheckpointError(f'The training cannot go on from {path}: its tensors are not those of the model ({found}). '
-                              'Resume with the config that it was trained with; to begin a new training with those that '
-                              'fit, set load_from instead.')
+        raise CheckpointError(
+            f'The training cannot go on from {path}: its tensors are not those of the model ({found}). '
+            'Resume with the config that it was trained with; to begin a new training with those that '
+            'fit, set load_from instead.'
+        )
 
 
 def check_fits(module: nn.Module, state: Dict[str, Tensor], path: str) -> None:
@@ -118,15 +129,22 @@ def check_fits(module: nn.Module, state: Dict[str, Tensor], path: str) -> None:
     own = module.state_dict()
     # MMEngine removes the name of a wrapper
     found = {str(name).removeprefix('module.'): value for name, value in state.items()}
-    if own and not any(name in own and getattr(value, 'shape', None) == own[name].shape for name, value in found.items()):
-        raise CheckpointError(f'Nothing of the checkpoint {path} fits the model (load_from). It has for example '
-                              f'{_first([_quote(name) for name in state])}; the model has {_first(list(map(repr, own)))}.')
+    if own and not any(
+        name in own and getattr(value, 'shape', None) == own[name].shape for name, value in found.items()
+    ):
+        raise CheckpointError(
+            f'Nothing of the checkpoint {path} fits the model (load_from). It has for example '
+            f'{_first([_quote(name) for name in state])}; the model has {_first(list(map(repr, own)))}.'
+        )
 
 
 def _missing(runner: Runner, checkpoint: dict) -> List[str]:
     """What an exact resume needs and a checkpoint does not have."""
-    missing = [f'`{key}`' for key in ('meta', 'state_dict', 'message_hub', 'optimizer', 'resume_state')
-               if key not in checkpoint]
+    missing = [
+        f'`{key}`'
+        for key in ('meta', 'state_dict', 'message_hub', 'optimizer', 'resume_state')
+        if key not in checkpoint
+    ]
     optimizers = checkpoint.get('optimizer')
     if optimizers is not None:
         missing += [f"the optimizer of '{part}'" for part in runner.optim_wrapper.keys() if part not in optimizers]
@@ -136,8 +154,11 @@ def _missing(runner: Runner, checkpoint: dict) -> List[str]:
     if schedulers and 'param_schedulers' not in checkpoint:
         missing.append('`param_schedulers`')
     elif isinstance(schedulers, dict):
-        missing += [f"schedulers of '{part}'" for part, built in schedulers.items()
-                    if len(checkpoint['param_schedulers'].get(part, ())) != len(built)]
+        missing += [
+            f"schedulers of '{part}'"
+            for part, built in schedulers.items()
+            if len(checkpoint['param_schedulers'].get(part, ())) != len(built)
+        ]
     if _averages(runner) and 'ema_state_dict' not in checkpoint:
         missing.append('`ema_state_dict`')
     return missing
@@ -150,7 +171,10 @@ def kinds(runner: Runner) -> Dict[str, dict]:
     """Name the classes of the optimizers and schedulers of each part, for the checkpoint."""
     return dict(
         optimizers={part: type(wrapper.optimizer).__name__ for part, wrapper in runner.optim_wrapper.items()},
-        schedulers={part: [type(scheduler).__name__ for scheduler in built] for part, built in _schedulers(runner).items()})
+        schedulers={
+            part: [type(scheduler).__name__ for scheduler in built] for part, built in _schedulers(runner).items()
+        },
+    )
 
 
 def _changed_kinds(runner: Runner, checkpoint: dict) -> List[str]:
@@ -161,15 +185,22 @@ def _changed_kinds(runner: Runner, checkpoint: dict) -> List[str]:
         name = now['optimizers'][part]
         before = saved['optimizers'].get(part) if saved else None
         if before not in (None, name) or before is None and _is_other(groups[0], own[0]):
-            changed.append(f"its optimizer of '{part}' is {_quote(before) if before else 'another one'}, "
-                           f'and the config has {name!r}')
+            changed.append(
+                f"its optimizer of '{part}' is {_quote(before) if before else 'another one'}, "
+                f'and the config has {name!r}'
+            )
     for part, built in _schedulers(runner).items():
         states = checkpoint['param_schedulers'][part]
         before = saved['schedulers'].get(part) if saved else None
-        if before not in (None, now['schedulers'][part]) or before is None and any(
-                _is_other(state, scheduler.state_dict()) for state, scheduler in zip(states, built)):
-            changed.append(f"its schedule of '{part}' is {_quote(before) if before else 'another one'}, "
-                           f"and the config has {now['schedulers'][part]}")
+        if (
+            before not in (None, now['schedulers'][part])
+            or before is None
+            and any(_is_other(state, scheduler.state_dict()) for state, scheduler in zip(states, built))
+        ):
+            changed.append(
+                f"its schedule of '{part}' is {_quote(before) if before else 'another one'}, "
+                f"and the config has {now['schedulers'][part]}"
+            )
     return changed
 
 
@@ -186,8 +217,11 @@ def differences(runner: Runner, checkpoint: dict) -> List[str]:
             own = scheduler.state_dict()
             names = [name for name in own if name in saved and name not in _MOVING and not name.startswith('_')]
             found += [(f'param_scheduler.{part}.{index}.{name}', saved[name], own[name]) for name in names]
-    texts = [f'{name} is {_quote(_plain(saved))} (config: {_plain(own)!r})' for name, saved, own in found
-             if _plain(saved) is not None and _plain(own) is not None and _plain(saved) != _plain(own)]
+    texts = [
+        f'{name} is {_quote(_plain(saved))} (config: {_plain(own)!r})'
+        for name, saved, own in found
+        if _plain(saved) is not None and _plain(own) is not None and _plain(saved) != _plain(own)
+    ]
     return list(dict.fromkeys(texts))
 
 

@@ -1,4 +1,5 @@
 """Schedulers of the published recipes, and whether a schedule fits the length of its training."""
+
 import logging
 import math
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
@@ -47,8 +48,9 @@ class LinearRampLR(LinearLR):
         **kwargs: As of :class:`mmengine.optim.LinearLR`.
     """
 
-    def __init__(self, optimizer, start_factor: Optional[float] = None, begin: int = 0, end: int = INF,
-                 **kwargs) -> None:
+    def __init__(
+        self, optimizer, start_factor: Optional[float] = None, begin: int = 0, end: int = INF, **kwargs
+    ) -> None:
         if start_factor is None:
             start_factor = 1 / (end - begin)
         super().__init__(optimizer, start_factor=start_factor, begin=begin, end=end, **kwargs)
@@ -81,19 +83,27 @@ def _misfits(part: str, schedulers: Sequence[_ParamScheduler], lengths: Dict[str
         end = _end(scheduler)
         key = f"the schedule of '{part}' ({name}, param_scheduler.{part})"
         if isinstance(scheduler, OneCycleParamScheduler) and end < min(length, scheduler.end) - 1:
-            raise ConfigError(f'{key} is over after {end} of {length} {unit}, and it has no value for those that follow; '
-                              f"set its total_steps to '{_word(unit)}'.")
+            raise ConfigError(
+                f'{key} is over after {end} of {length} {unit}, and it has no value for those that follow; '
+                f"set its total_steps to '{_word(unit)}'."
+            )
         if INF > end > length:
-            yield (f'The training ends after {length} {unit}, within {key} of {end}: the value is not where it was to '
-                   f"go. Where the schedule shall follow the training, write '{_word(unit)}'.")
-        late = [each + scheduler.begin for each in getattr(scheduler, 'milestones', ()) if each + scheduler.begin >= length]
+            yield (
+                f'The training ends after {length} {unit}, within {key} of {end}: the value is not where it was to '
+                f"go. Where the schedule shall follow the training, write '{_word(unit)}'."
+            )
+        late = [
+            each + scheduler.begin for each in getattr(scheduler, 'milestones', ()) if each + scheduler.begin >= length
+        ]
         if late:
             yield f'The training ends after {length} {unit}, before the milestones {late} of {key}.'
     last = max(schedulers, key=lambda each: _end(each) / _length(each, lengths)[0])
     length, unit = _length(last, lengths)
     if _end(last) < length and not _is_warm_up(last):
-        yield (f"The schedule of '{part}' ({type(last).__name__}, param_scheduler.{part}) is over after {_end(last)} of "
-               f"{length} {unit}. Where it shall follow the training, write '{_word(unit)}'.")
+        yield (
+            f"The schedule of '{part}' ({type(last).__name__}, param_scheduler.{part}) is over after {_end(last)} of "
+            f"{length} {unit}. Where it shall follow the training, write '{_word(unit)}'."
+        )
 
 
 def _length(scheduler: _ParamScheduler, lengths: Dict[str, int]) -> Tuple[int, str]:

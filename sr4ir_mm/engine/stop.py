@@ -1,4 +1,5 @@
 """Stop a training on request, SIGTERM or SIGUSR1, so that another job can go on from its checkpoint."""
+
 import os
 import signal
 import threading

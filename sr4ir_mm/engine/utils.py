@@ -1,4 +1,5 @@
 """What hooks and loops ask a runner."""
+
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn

@@ -1,4 +1,5 @@
 """What the measures of restored images share."""
+
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
@@ -16,9 +17,11 @@ def crop_border(image: Tensor, border: int, name: str) -> Tensor:
     """An image (C, H, W) without so many pixels on each side; ``name`` is the metric, for the message."""
     height, width = image.shape[-2:]
     if min(height, width) <= 2 * border:
-        raise ConfigError(f'{name}.border is {border}, which leaves nothing of an image of {height}×{width} pixels; '
-                          f'allowed: less than {min(height, width) / 2:g}.')
-    return image[:, border:height - border, border:width - border]
+        raise ConfigError(
+            f'{name}.border is {border}, which leaves nothing of an image of {height}×{width} pixels; '
+            f'allowed: less than {min(height, width) / 2:g}.'
+        )
+    return image[:, border : height - border, border : width - border]
 
 
 def as_compared(sr: Tensor, rounded: bool) -> Tensor:
@@ -39,14 +42,17 @@ class RestorationMetric(BaseMetric):
         collect_device: As of :class:`mmengine.evaluator.BaseMetric`.
         prefix: As of :class:`mmengine.evaluator.BaseMetric`.
     """
+
     needs_hr = True
 
-    def __init__(self,
-                 border: int = 0,
-                 convert_to: Optional[str] = None,
-                 rounded: bool = True,
-                 collect_device: str = 'cpu',
-                 prefix: Optional[str] = None) -> None:
+    def __init__(
+        self,
+        border: int = 0,
+        convert_to: Optional[str] = None,
+        rounded: bool = True,
+        collect_device: str = 'cpu',
+        prefix: Optional[str] = None,
+    ) -> None:
         super().__init__(collect_device, prefix)
         self.name = type(self).__name__
         if not isinstance(border, int) or border < 0:
@@ -71,8 +77,10 @@ class RestorationMetric(BaseMetric):
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
             if self.needs_hr and 'hr' not in sample:
-                raise ConfigError(f'{self.name} needs the clean image, but the data set brings low-resolution images '
-                                  'only; remove it from the evaluator.')
+                raise ConfigError(
+                    f'{self.name} needs the clean image, but the data set brings low-resolution images '
+                    'only; remove it from the evaluator.'
+                )
             self.results.append((sample.get('benchmark'), self.score(sample['sr'], sample.get('hr'))))
 
     def _prepare(self, image: Tensor) -> Tensor:
@@ -83,8 +91,10 @@ class RestorationMetric(BaseMetric):
 
     def _check_size(self, image: Tensor, height: int, width: int) -> None:
         if image.shape[-2] < height or image.shape[-1] < width:
-            raise ConfigError(f'{self.name} needs images of at least {height}×{width} pixels inside its border; one '
-                              f'has {image.shape[-2]}×{image.shape[-1]}. Remove it from the evaluator.')
+            raise ConfigError(
+                f'{self.name} needs images of at least {height}×{width} pixels inside its border; one '
+                f'has {image.shape[-2]}×{image.shape[-1]}. Remove it from the evaluator.'
+            )
 
     def compute_metrics(self, results: List[Tuple[Optional[str], float]]) -> Dict[str, float]:
         values = {}

@@ -1,4 +1,5 @@
 """What a run predicted for each image, taken from the metrics of the host libraries before they forget it."""
+
 from typing import Dict, List, Sequence
 
 import numpy as np
@@ -38,8 +39,10 @@ def per_image(metrics: Sequence[BaseMetric], images: Sequence[str], size: int) -
 def _each(metric: BaseMetric, results: list) -> dict:
     """The figures of each image alone, for metrics that are means over images."""
     found = [metric.compute_metrics([result]) for result in results]
-    return {('mean', name, 'values'): np.array([float(each.get(name, np.nan)) for each in found])
-            for name in dict.fromkeys(name for each in found for name in each)}
+    return {
+        ('mean', name, 'values'): np.array([float(each.get(name, np.nan)) for each in found])
+        for name in dict.fromkeys(name for each in found for name in each)
+    }
 
 
 def _accuracy(metric: BaseMetric, results: list) -> dict:
@@ -47,8 +50,16 @@ def _accuracy(metric: BaseMetric, results: list) -> dict:
     if 'pred_score' in results[0]:
         scores = torch.stack([result['pred_score'] for result in results]).float().cpu()
         labels = torch.cat([result['gt_label'] for result in results]).cpu()
-        arrays.update({('labels', 'classes', name): array.numpy() for name, array in dict(
-            predicted=scores.argmax(1).short(), label=labels.short(), score=scores[range(len(labels)), labels].half()).items()})
+        arrays.update(
+            {
+                ('labels', 'classes', name): array.numpy()
+                for name, array in dict(
+                    predicted=scores.argmax(1).short(),
+                    label=labels.short(),
+                    score=scores[range(len(labels)), labels].half(),
+                ).items()
+            }
+        )
     return arrays
 
 
@@ -56,7 +67,10 @@ def _areas(metric: BaseMetric, results: list) -> dict:
     if 'mIoU' not in metric.metrics:
         return {}
     intersect, union = (torch.stack([result[place] for result in results]).cpu().numpy() for place in (0, 1))
-    return {('areas', 'mIoU', 'intersect'): intersect.astype(np.int32), ('areas', 'mIoU', 'union'): union.astype(np.int32)}
+    return {
+        ('areas', 'mIoU', 'intersect'): intersect.astype(np.int32),
+        ('areas', 'mIoU', 'union'): union.astype(np.int32),
+    }
 
 
 def _boxes(metric: BaseMetric, results: list) -> dict:
@@ -67,7 +81,8 @@ def _boxes(metric: BaseMetric, results: list) -> dict:
         dt_image=np.repeat(np.arange(len(found), dtype=np.int32), [len(each['scores']) for each in found]),
         dt_box=_to_xywh(np.concatenate([each['bboxes'] for each in found])),
         dt_score=np.concatenate([each['scores'] for each in found]),
-        dt_label=np.concatenate([each['labels'] for each in found]).astype(np.int16))
+        dt_label=np.concatenate([each['labels'] for each in found]).astype(np.int16),
+    )
     truth = _annotations(metric, [truth for truth, _ in results])
     arrays['gt_image'] = np.repeat(np.arange(len(truth), dtype=np.int32), [len(each) for each in truth])
     flat = [annotation for each in truth for annotation in each]
@@ -82,12 +97,22 @@ def _annotations(metric: BaseMetric, truth: Sequence[dict]) -> List[list]:
     """Box (x, y, width, height), label and whether it is ignored, of each annotation of each image."""
     coco = metric._coco_api
     if coco is None:  # the metric makes its ground truth from the samples
-        return [[(_to_xywh(np.array([each['bbox']]))[0], each['bbox_label'], each.get('ignore_flag', 0))
-                 for each in image['anns']] for image in truth]
+        return [
+            [
+                (_to_xywh(np.array([each['bbox']]))[0], each['bbox_label'], each.get('ignore_flag', 0))
+                for each in image['anns']
+            ]
+            for image in truth
+        ]
     categories = metric.cat_ids or coco.get_cat_ids(cat_names=metric.dataset_meta['classes'])
-    return [[(each['bbox'], categories.index(each['category_id']), each.get('iscrowd', 0))
-             for each in coco.load_anns(coco.get_ann_ids(img_ids=[image['img_id']]))
-             if each['category_id'] in categories] for image in truth]
+    return [
+        [
+            (each['bbox'], categories.index(each['category_id']), each.get('iscrowd', 0))
+            for each in coco.load_anns(coco.get_ann_ids(img_ids=[image['img_id']]))
+            if each['category_id'] in categories
+        ]
+        for image in truth
+    ]
 
 
 def _to_xywh(boxes: np.ndarray) -> np.ndarray:

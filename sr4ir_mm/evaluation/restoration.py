@@ -1,4 +1,5 @@
 """How good a restored image is, by the measures of other libraries; PSNR has a file of its own."""
+
 from pathlib import Path
 from typing import Optional
 
@@ -34,6 +35,7 @@ class SSIM(RestorationMetric):
 
     def measure(self, sr: Tensor, hr: Tensor) -> float:
         from mmagic.evaluation.metrics.ssim import ssim
+
         self._check_size(hr, 11, 11)  # its window
         return float(ssim(_to_array(sr), _to_array(hr)))
 
@@ -46,13 +48,15 @@ class NIQE(RestorationMetric):
         convert_to: ``Y`` is the only choice.
         **kwargs: As of :class:`RestorationMetric`.
     """
+
     needs_hr = False
 
     def __init__(self, convert_to: str = 'Y', **kwargs) -> None:
-        super().__init__(convert_to=check_choice(convert_to, ('Y', ), 'NIQE.convert_to'), **kwargs)
+        super().__init__(convert_to=check_choice(convert_to, ('Y',), 'NIQE.convert_to'), **kwargs)
 
     def measure(self, sr: Tensor, hr: None) -> float:
         from mmagic.evaluation.metrics.niqe import niqe
+
         blocks = [side // NIQE_BLOCK for side in sr.shape[-2:]]
         if blocks[0] * blocks[1] < 2:  # there is no covariance of one
             self._check_size(sr, NIQE_BLOCK, 2 * NIQE_BLOCK)
@@ -71,6 +75,7 @@ class LPIPS(RestorationMetric):
         border: Pixels left out on each side.
         **kwargs: As of :class:`RestorationMetric`.
     """
+
     backbones = dict(vgg='vgg16', alex='alexnet', squeeze='squeezenet1_1')
 
     def __init__(self, net: str = 'vgg', backbone: Optional[str] = None, border: int = 8, **kwargs) -> None:
@@ -80,20 +85,24 @@ class LPIPS(RestorationMetric):
         check_choice(net, self.backbones, 'LPIPS.net')
         weights = self._load(net, backbone)
         import lpips
+
         self._network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
         state = self._network.net.state_dict()  # slice1.0.weight, where torchvision has features.0.weight
-        self._network.net.load_state_dict({name: weights['features' + name[name.index('.'):]] for name in state})
+        self._network.net.load_state_dict({name: weights['features' + name[name.index('.') :]] for name in state})
 
     def _load(self, net: str, path: Optional[str]) -> dict:
         from torchvision.models import get_model_weights
+
         url = get_model_weights(self.backbones[net]).IMAGENET1K_V1.url
         try:
             return load_checkpoint(path or url)
         except Exception as error:  # of the network, of the disk or of the file
-            raise ConfigError(f'LPIPS lacks the weights of {self.backbones[net]} '
-                              f'({str(error).strip() or type(error).__name__}); put the file {url} into '
-                              f'{Path(torch.hub.get_dir(), "checkpoints")} or name its place in LPIPS.backbone, or do '
-                              'without this metric: --skip-metrics LPIPS.') from error
+            raise ConfigError(
+                f'LPIPS lacks the weights of {self.backbones[net]} '
+                f'({str(error).strip() or type(error).__name__}); put the file {url} into '
+                f'{Path(torch.hub.get_dir(), "checkpoints")} or name its place in LPIPS.backbone, or do '
+                'without this metric: --skip-metrics LPIPS.'
+            ) from error
 
     @torch.no_grad()
     def measure(self, sr: Tensor, hr: Tensor) -> float:

@@ -12,8 +12,24 @@ from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans, Spandre
 from .segmentor import CascadeSegmentor
 
 __all__ = [
-    'BicubicDownsample', 'Cascade', 'CascadeClassifier', 'CascadeDataPreprocessor', 'CascadeDetector',
-    'CascadeRestorer', 'CascadeSegmentor', 'Compose', 'ContrastiveLoss', 'FrequencyEmbedding', 'GaussianNoise',
-    'HaarTransform', 'HardSamples', 'Interpolation', 'MultiScaleDenoiser', 'NonLocalMeans', 'Spandrel', 'TDPLoss',
-    'TorchvisionBackbone', 'VGGEmbedding'
+    'BicubicDownsample',
+    'Cascade',
+    'CascadeClassifier',
+    'CascadeDataPreprocessor',
+    'CascadeDetector',
+    'CascadeRestorer',
+    'CascadeSegmentor',
+    'Compose',
+    'ContrastiveLoss',
+    'FrequencyEmbedding',
+    'GaussianNoise',
+    'HaarTransform',
+    'HardSamples',
+    'Interpolation',
+    'MultiScaleDenoiser',
+    'NonLocalMeans',
+    'Spandrel',
+    'TDPLoss',
+    'TorchvisionBackbone',
+    'VGGEmbedding',
 ]

@@ -44,13 +44,15 @@ class Batch:
         cqmix_grid: One grid for each image, shape (N, h, w).
     """
 
-    def __init__(self,
-                 cascade,
-                 hr: Optional[Tensor],
-                 sizes: Sequence[Tuple[int, int]],
-                 data_samples: Optional[List],
-                 lr: Optional[Tensor] = None,
-                 cqmix_grid: Optional[Tensor] = None) -> None:
+    def __init__(
+        self,
+        cascade,
+        hr: Optional[Tensor],
+        sizes: Sequence[Tuple[int, int]],
+        data_samples: Optional[List],
+        lr: Optional[Tensor] = None,
+        cqmix_grid: Optional[Tensor] = None,
+    ) -> None:
         self.hr = hr
         self.sizes = sizes
         self.data_samples = data_samples

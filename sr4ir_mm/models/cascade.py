@@ -16,8 +16,16 @@ from .batch import Batch, blend, copy_sample
 from .cpu_ops import quicken_on_cpu
 from .data_preprocessor import CascadeDataPreprocessor, RecognizerInput
 from .degradations import image_generator
-from .efficiency import (checkpoint_activations, fold_batch_norm, gains_channels_last, keep_float32,
-                         quicken_heads, quicken_window_attention, to_float32, try_channels_last)
+from .efficiency import (
+    checkpoint_activations,
+    fold_batch_norm,
+    gains_channels_last,
+    keep_float32,
+    quicken_heads,
+    quicken_window_attention,
+    to_float32,
+    try_channels_last,
+)
 from .padding import pad_to_multiple, pad_to_size
 
 
@@ -62,6 +70,7 @@ class Cascade(BaseModel):
         data_preprocessor: Config of the host's data preprocessor, where it is not in the recognizer's config.
         init_cfg: As of :class:`mmengine.model.BaseModule`.
     """
+
     #: scope of the library that the recognizer comes from
     host: str
     #: what the recognizer's `extract_feat` is told besides the image
@@ -70,34 +79,37 @@ class Cascade(BaseModel):
     pad_mode = 'replicate'
     #: the loss terms, and the parts that each can teach
     terms: Dict[str, Tuple[str, ...]] = dict(
-        pixel=('restorer', ),
-        tdp=('restorer', ),
-        contrastive=('restorer', ),
-        embedding=('embedding', ),
+        pixel=('restorer',),
+        tdp=('restorer',),
+        contrastive=('restorer',),
+        embedding=('embedding',),
         task_sr=('restorer', 'recognizer'),
-        task_hr=('recognizer', ),
-        task_cqmix=('restorer', 'recognizer'))
+        task_hr=('recognizer',),
+        task_cqmix=('restorer', 'recognizer'),
+    )
 
-    def __init__(self,
-                 scale: int,
-                 restorer: Union[nn.Module, dict, None] = None,
-                 recognizer: Union[nn.Module, dict, None] = None,
-                 degradation: Union[nn.Module, dict, None] = None,
-                 img_range: float = 1.,
-                 restorer_with_cp: bool = False,
-                 channels_last: Optional[Sequence[str]] = None,
-                 efficient_conv_bn_eval: bool = False,
-                 efficient_attention: bool = True,
-                 efficient_cpu_ops: bool = True,
-                 efficient_heads: bool = True,
-                 compile: Optional[Dict[str, dict]] = None,
-                 pixel: Union[nn.Module, dict, None] = None,
-                 tdp: Optional[dict] = None,
-                 noise_seed: int = 0,
-                 embedding: Union[nn.Module, dict, None] = None,
-                 contrastive: Optional[dict] = None,
-                 data_preprocessor: Optional[dict] = None,
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        scale: int,
+        restorer: Union[nn.Module, dict, None] = None,
+        recognizer: Union[nn.Module, dict, None] = None,
+        degradation: Union[nn.Module, dict, None] = None,
+        img_range: float = 1.0,
+        restorer_with_cp: bool = False,
+        channels_last: Optional[Sequence[str]] = None,
+        efficient_conv_bn_eval: bool = False,
+        efficient_attention: bool = True,
+        efficient_cpu_ops: bool = True,
+        efficient_heads: bool = True,
+        compile: Optional[Dict[str, dict]] = None,
+        pixel: Union[nn.Module, dict, None] = None,
+        tdp: Optional[dict] = None,
+        noise_seed: int = 0,
+        embedding: Union[nn.Module, dict, None] = None,
+        contrastive: Optional[dict] = None,
+        data_preprocessor: Optional[dict] = None,
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         use_safe_loader()  # before any host library asks MMEngine for a file
         if not isinstance(scale, int) or scale < 1:
@@ -135,8 +147,10 @@ class Cascade(BaseModel):
         self.noise_seed = noise_seed
         self.tdp = _build(dict(dict(type='sr4ir_mm.TDPLoss'), **tdp) if tdp is not None else None, 'model.tdp')
         if embedding is None and contrastive is not None:
-            raise ConfigError('model.contrastive is set, but model.embedding is not; set both or none, for example '
-                              "embedding=dict(type='sr4ir_mm.FrequencyEmbedding').")
+            raise ConfigError(
+                'model.contrastive is set, but model.embedding is not; set both or none, for example '
+                "embedding=dict(type='sr4ir_mm.FrequencyEmbedding')."
+            )
         self.embedding = _build(self._take_init_cfg('embedding', embedding), 'model.embedding')
         contrastive = dict(dict(type='sr4ir_mm.ContrastiveLoss'), **(contrastive or {}))
         self.contrastive = _build(contrastive if embedding is not None else None, 'model.contrastive')
@@ -166,8 +180,11 @@ class Cascade(BaseModel):
             error = try_channels_last(self.recognizer, samples) if samples else 'its task has no samples to try it with'
             if error:
                 chosen.remove('recognizer')
-                print_log(f'The recognizer ({type(self.recognizer).__name__}) does not work with feature maps that lie '
-                          f'channels last ({error}); they lie as usual.', 'current')
+                print_log(
+                    f'The recognizer ({type(self.recognizer).__name__}) does not work with feature maps that lie '
+                    f'channels last ({error}); they lie as usual.',
+                    'current',
+                )
         return chosen
 
     def _set_memory_format(self) -> None:
@@ -178,8 +195,9 @@ class Cascade(BaseModel):
         """Compare the scale with what degradation and restorer do, on an empty image."""
         scale = getattr(self.degradation, 'scale', self.scale)
         if scale != self.scale:
-            raise ConfigError(f'model.degradation shrinks by {scale}, but model.scale is {self.scale}; '
-                              'both must be the same.')
+            raise ConfigError(
+                f'model.degradation shrinks by {scale}, but model.scale is {self.scale}; ' 'both must be the same.'
+            )
         if self.restorer is None:
             return
         mode, size = self.restorer.training, max(16, getattr(self.restorer, 'window_size', 0))
@@ -187,19 +205,27 @@ class Cascade(BaseModel):
             with torch.no_grad():
                 out = self.restorer.eval()(torch.zeros(1, 3, size, size))
         except Exception as error:
-            raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) cannot restore one batch of images; '
-                              'allowed: networks from (N, 3, h, w) to (N, 3, s·h, s·w), for RGB, without further inputs '
-                              f'({type(error).__name__}: {error}).') from error
+            raise ConfigError(
+                f'model.restorer ({type(self.restorer).__name__}) cannot restore one batch of images; '
+                'allowed: networks from (N, 3, h, w) to (N, 3, s·h, s·w), for RGB, without further inputs '
+                f'({type(error).__name__}: {error}).'
+            ) from error
         self.restorer.train(mode)
         if not isinstance(out, Tensor) or out.shape[:2] != (1, 3):
-            raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) does not return RGB images; '
-                              'allowed: networks from (N, 3, h, w) to (N, 3, s·h, s·w).')
+            raise ConfigError(
+                f'model.restorer ({type(self.restorer).__name__}) does not return RGB images; '
+                'allowed: networks from (N, 3, h, w) to (N, 3, s·h, s·w).'
+            )
         if getattr(self.restorer, 'padding', None) == 'valid':
-            raise ConfigError(f"model.restorer.padding is 'valid', which takes {size - out.shape[-1]} pixels off an "
-                              "image; allowed in a cascade: 'same'.")
+            raise ConfigError(
+                f"model.restorer.padding is 'valid', which takes {size - out.shape[-1]} pixels off an "
+                "image; allowed in a cascade: 'same'."
+            )
         if out.shape[-1] != self.scale * size:
-            raise ConfigError(f'model.restorer ({type(self.restorer).__name__}) enlarges by {out.shape[-1] / size:g}, '
-                              f'but model.scale is {self.scale}; both must be the same.')
+            raise ConfigError(
+                f'model.restorer ({type(self.restorer).__name__}) enlarges by {out.shape[-1] / size:g}, '
+                f'but model.scale is {self.scale}; both must be the same.'
+            )
 
     @property
     def parts(self) -> Dict[str, nn.Module]:
@@ -253,8 +279,10 @@ class Cascade(BaseModel):
             if name not in self.init_cfgs and getattr(self.parts[name], 'pretrained', False):
                 continue  # its weights came when it was built
             if not _is_pretrained(self.init_cfgs.get(name)):
-                raise ConfigError(f'model.{name}.init_cfg does not say where the weights come from, and no checkpoint '
-                                  f"of the whole is given; set dict(type='Pretrained', checkpoint=…) or give one.")
+                raise ConfigError(
+                    f'model.{name}.init_cfg does not say where the weights come from, and no checkpoint '
+                    f"of the whole is given; set dict(type='Pretrained', checkpoint=…) or give one."
+                )
             self._load_part(name, whole=True)
 
     def _load_part(self, name: str, whole: bool = False) -> None:
@@ -282,8 +310,10 @@ class Cascade(BaseModel):
             Shape (N, 3, ⌈H/s⌉, ⌈W/s⌉).
         """
         if self.degradation is None:
-            raise ConfigError('model.degradation is not set and the data set packs no `lr`; one of them must be, '
-                              'see docs/datasets.md.')
+            raise ConfigError(
+                'model.degradation is not set and the data set packs no `lr`; one of them must be, '
+                'see docs/datasets.md.'
+            )
         if not names:
             return self.degradation(pad_to_multiple(hr, self.scale, self.pad_mode))
         lr = []
@@ -298,12 +328,14 @@ class Cascade(BaseModel):
         """Make ``sr`` from ``lr``, cropped to the size of ``hr`` where there is one."""
         window = getattr(self.restorer, 'window_size', 1)
         if min(lr.shape[-2:]) < window:
-            raise ConfigError(f'The low-resolution image is {lr.shape[-2]}×{lr.shape[-1]} pixels, but the restorer '
-                              f'({type(self.restorer).__name__}) has windows of {window}; use images of at least '
-                              f'{window * self.scale} pixels before they are degraded.')
+            raise ConfigError(
+                f'The low-resolution image is {lr.shape[-2]}×{lr.shape[-1]} pixels, but the restorer '
+                f'({type(self.restorer).__name__}) has windows of {window}; use images of at least '
+                f'{window * self.scale} pixels before they are degraded.'
+            )
         # contiguous: not all recognizers work with channels last
         sr = to_float32(self.restorer(lr * self.img_range)).contiguous() / self.img_range
-        return sr if hr is None else sr[..., :hr.shape[-2], :hr.shape[-1]]
+        return sr if hr is None else sr[..., : hr.shape[-2], : hr.shape[-1]]
 
     def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
         """What the recognizer sees of an image batch of the size of ``hr``, and the samples that describe it."""
@@ -326,8 +358,10 @@ class Cascade(BaseModel):
     def loss_tdp(self, batch: Batch) -> Tensor:
         """Distance of ``sr`` and ``hr`` in the recognizer's features."""
         if self.tdp is None:
-            raise ConfigError('A phase has the loss `tdp`, but model.tdp is not set; '
-                              'name the features, for example tdp=dict(features=[-1], weights=[1.0]).')
+            raise ConfigError(
+                'A phase has the loss `tdp`, but model.tdp is not set; '
+                'name the features, for example tdp=dict(features=[-1], weights=[1.0]).'
+            )
         with torch.no_grad():
             hr_features = self.tdp.select(self.extract_features(batch.hr, batch))
         return self.tdp(self.tdp.select(self.extract_features(batch.sr, batch)), hr_features)
@@ -346,11 +380,15 @@ class Cascade(BaseModel):
 
     def _check_embedding(self, term: str) -> None:
         if self.embedding is None:
-            raise ConfigError(f'A phase has the loss `{term}`, but model.embedding is not set; '
-                              "set for example embedding=dict(type='sr4ir_mm.FrequencyEmbedding').")
+            raise ConfigError(
+                f'A phase has the loss `{term}`, but model.embedding is not set; '
+                "set for example embedding=dict(type='sr4ir_mm.FrequencyEmbedding')."
+            )
         if term == 'embedding' and getattr(self.embedding, 'frozen', False):
-            raise ConfigError(f'A phase has the loss `embedding`, but model.embedding ({type(self.embedding).__name__}) '
-                              'does not learn; leave the loss and its phase out.')
+            raise ConfigError(
+                f'A phase has the loss `embedding`, but model.embedding ({type(self.embedding).__name__}) '
+                'does not learn; leave the loss and its phase out.'
+            )
 
     def loss_task_sr(self, batch: Batch) -> Tensor:
         """The recognizer's own loss on ``sr``."""
@@ -363,8 +401,10 @@ class Cascade(BaseModel):
     def loss_task_cqmix(self, batch: Batch) -> Tensor:
         """The recognizer's own loss on a patchwork of ``sr`` and ``hr``."""
         if batch.cqmix_grid is None:
-            raise ConfigError('A phase has the loss `task_cqmix`, but the samples have no `cqmix_grid`; '
-                              "append dict(type='sr4ir_mm.CQMix') to the pipeline, behind the packing transform.")
+            raise ConfigError(
+                'A phase has the loss `task_cqmix`, but the samples have no `cqmix_grid`; '
+                "append dict(type='sr4ir_mm.CQMix') to the pipeline, behind the packing transform."
+            )
         return self._task_loss(blend(batch.sr, batch.hr, batch.cqmix_grid), batch)
 
     def _task_loss(self, image: Tensor, batch: Batch) -> Tensor:
@@ -396,9 +436,11 @@ class Cascade(BaseModel):
 
     def logits(self, image: Tensor) -> Tensor:
         """The output of the recognizer's head for normalized images, before anything that depends on what is found."""
-        raise ConfigError(f'{type(self.recognizer).__name__} cannot be exported as a whole: how many objects a detector '
-                          'finds, and what it does to find them, depends on the image. Export --part restorer; '
-                          'tools/infer.py --onnx lets the detector run in PyTorch behind it.')
+        raise ConfigError(
+            f'{type(self.recognizer).__name__} cannot be exported as a whole: how many objects a detector '
+            'finds, and what it does to find them, depends on the image. Export --part restorer; '
+            'tools/infer.py --onnx lets the detector run in PyTorch behind it.'
+        )
 
     def predict_from_logits(self, logits: Tensor, batch: Batch) -> List:
         """The samples of a batch with the predictions that follow from :meth:`logits`."""
@@ -441,8 +483,9 @@ class Cascade(BaseModel):
         """
         return sample
 
-    def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,
-                draw_pred: bool = True) -> Tuple[str, Optional[bool]]:
+    def caption(
+        self, sample, classes: Sequence[str], draw_gt: bool = True, draw_pred: bool = True
+    ) -> Tuple[str, Optional[bool]]:
         """What to write below a picture of what a sample knows, and whether it is right, where that can be said."""
         return '', None
 
@@ -464,8 +507,10 @@ class Cascade(BaseModel):
             Each loss by its log name, weight included, and their sum as ``loss``.
         """
         if self.phases is None:
-            raise ConfigError("A cascade needs a loop that knows its phases; allowed as train_cfg.type: "
-                              "'sr4ir_mm.AlternatingTrainLoop', 'sr4ir_mm.AlternatingIterTrainLoop'.")
+            raise ConfigError(
+                'A cascade needs a loop that knows its phases; allowed as train_cfg.type: '
+                "'sr4ir_mm.AlternatingTrainLoop', 'sr4ir_mm.AlternatingIterTrainLoop'."
+            )
         self.check_labels(data.get('data_samples'))
         logs = {}
         with optim_wrapper.iteration():
@@ -507,9 +552,11 @@ class Cascade(BaseModel):
                     wrong &= labels != self.ignore_index
                 if wrong.any():
                     ignored = f', and {self.ignore_index} for what is ignored' if self.ignore_index is not None else ''
-                    raise ConfigError(f'The labels of {sample.img_path} have the values '
-                                      f'{labels[wrong].unique().tolist()}; the recognizer allows '
-                                      f'0 to {self.num_classes - 1}{ignored}.')
+                    raise ConfigError(
+                        f'The labels of {sample.img_path} have the values '
+                        f'{labels[wrong].unique().tolist()}; the recognizer allows '
+                        f'0 to {self.num_classes - 1}{ignored}.'
+                    )
 
     def forward(self, inputs: dict, data_samples: Optional[List] = None, mode: str = 'tensor'):
         """Restore and recognize.
@@ -544,7 +591,7 @@ class Cascade(BaseModel):
         for index, (sample, (height, width)) in enumerate(zip(samples, batch.sizes)):
             sample.sr = sr[index, :, :height, :width]
             if self.restorer is not None:
-                sample.lr = batch.lr[index, :, :-(-height // self.scale), :-(-width // self.scale)]
+                sample.lr = batch.lr[index, :, : -(-height // self.scale), : -(-width // self.scale)]
             if batch.hr is not None:
                 sample.hr = batch.hr[index, :, :height, :width]
         return samples

@@ -14,6 +14,7 @@ from .cascade import Cascade
 @MODELS.register_module()
 class CascadeClassifier(Cascade):
     """A restorer in front of any classifier of mmpretrain. The TDP loss compares the maps before the pooling."""
+
     host = 'mmpretrain'
 
     def __init__(self, *args, **kwargs) -> None:
@@ -43,6 +44,7 @@ class CascadeClassifier(Cascade):
 
     def example_samples(self, count: int, height: int, width: int) -> List:
         from mmpretrain.structures import DataSample  # here: only the library that is used is loaded
+
         shape = dict(img_shape=(height, width), ori_shape=(height, width))
         return [DataSample(metainfo=shape).set_gt_label(index % (self.num_classes or 1)) for index in range(count)]
 
@@ -66,8 +68,9 @@ class CascadeClassifier(Cascade):
     def draw(self, visualizer, image: np.ndarray, sample, **kwargs) -> np.ndarray:
         return image  # the host would write across it; see `caption`
 
-    def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,
-                draw_pred: bool = True) -> Tuple[str, Optional[bool]]:
+    def caption(
+        self, sample, classes: Sequence[str], draw_gt: bool = True, draw_pred: bool = True
+    ) -> Tuple[str, Optional[bool]]:
         truth = sample.gt_label.tolist() if 'gt_label' in sample else None
         if not draw_pred:
             return ', '.join(classes[label] for label in truth), None

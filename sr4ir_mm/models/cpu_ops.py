@@ -1,4 +1,5 @@
 """Operations of PyTorch and mmcv that are slow on a CPU, by others that are fast there; results differ by rounding."""
+
 from functools import partial
 from typing import Optional, Tuple
 
@@ -23,14 +24,17 @@ def quicken_on_cpu(network: nn.Module) -> None:
 
 def _is_depthwise(conv: nn.Conv2d) -> bool:
     """Whether each channel has a kernel of its own, and no more of padding than the kernel reaches."""
-    return (conv.groups == conv.in_channels == conv.out_channels > 1 and conv.padding_mode == 'zeros'
-            and not isinstance(conv.padding, str)
-            and all(pad <= step * (length - 1)
-                    for pad, step, length in zip(conv.padding, conv.dilation, conv.kernel_size)))
+    return (
+        conv.groups == conv.in_channels == conv.out_channels > 1
+        and conv.padding_mode == 'zeros'
+        and not isinstance(conv.padding, str)
+        and all(pad <= step * (length - 1) for pad, step, length in zip(conv.padding, conv.dilation, conv.kernel_size))
+    )
 
 
-def _convolve_depthwise(stride: tuple, padding: tuple, dilation: tuple, x: Tensor, weight: Tensor,
-                        bias: Optional[Tensor]) -> Tensor:
+def _convolve_depthwise(
+    stride: tuple, padding: tuple, dilation: tuple, x: Tensor, weight: Tensor, bias: Optional[Tensor]
+) -> Tensor:
     if x.device.type != 'cpu' or not torch.is_grad_enabled():
         return F.conv2d(x, weight, bias, stride, padding, dilation, len(weight))
     if torch.is_autocast_cpu_enabled():
@@ -64,7 +68,7 @@ class _Depthwise(torch.autograd.Function):
                     apart = grad.new_zeros(batch, *sides, channels).permute(0, 3, 1, 2)
                 else:
                     apart = grad.new_zeros(batch, channels, *sides)
-                apart[..., ::stride[0], ::stride[1]] = grad
+                apart[..., :: stride[0], :: stride[1]] = grad
             around = [far - pad for far, pad in zip(reach, padding)]
             grad_x = F.conv2d(apart, weight.flip(2, 3), None, 1, around, dilation, channels)
         if ctx.needs_input_grad[1]:
@@ -72,7 +76,7 @@ class _Depthwise(torch.autograd.Function):
             images = x.reshape(1, batch * channels, *size).contiguous()
             kernels = grad.reshape(batch * channels, 1, *grad.shape[-2:]).contiguous()
             sums = F.conv2d(images, kernels, None, dilation, padding, stride, batch * channels)
-            grad_weight = sums[..., :kernel[0], :kernel[1]].reshape(batch, channels, 1, *kernel).sum(0)
+            grad_weight = sums[..., : kernel[0], : kernel[1]].reshape(batch, channels, 1, *kernel).sum(0)
         grad_bias = grad.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
         return grad_x, grad_weight, grad_bias, None, None, None
 
@@ -98,8 +102,11 @@ def _align(layer: RoIAlign, features: Tensor, rois: Tensor) -> Tensor:
     pixels = first.view(-1, 1, 1, 1, 1) + y[:, :, None, :, None] * width + x[:, None, :, None, :]
     weights = y_weight[:, :, None, :, None] * x_weight[:, None, :, None, :]
     sums = F.embedding_bag(
-        pixels.flatten(0, 2).flatten(1), features.permute(0, 2, 3, 1).reshape(-1, channels),
-        per_sample_weights=weights.flatten(0, 2).flatten(1), mode='sum')
+        pixels.flatten(0, 2).flatten(1),
+        features.permute(0, 2, 3, 1).reshape(-1, channels),
+        per_sample_weights=weights.flatten(0, 2).flatten(1),
+        mode='sum',
+    )
     return sums.view(len(rois), rows, columns, channels).permute(0, 3, 1, 2)
 
 

@@ -25,9 +25,11 @@ class RecognizerInput(nn.Module):
     def __init__(self, preprocessor: BaseDataPreprocessor) -> None:
         super().__init__()
         if not hasattr(preprocessor, '_enable_normalize'):
-            raise ConfigError(f'model.recognizer.data_preprocessor is a {type(preprocessor).__name__}, which does not say '
-                              'how images are normalized; allowed are those for images, for example '
-                              'SegDataPreProcessor, DetDataPreprocessor or ClsDataPreprocessor.')
+            raise ConfigError(
+                f'model.recognizer.data_preprocessor is a {type(preprocessor).__name__}, which does not say '
+                'how images are normalized; allowed are those for images, for example '
+                'SegDataPreProcessor, DetDataPreprocessor or ClsDataPreprocessor.'
+            )
         self.to_bgr = not any(getattr(preprocessor, flag, False) for flag in _CHANNEL_FLAGS)
         normalize = getattr(preprocessor, '_enable_normalize', False)
         mean = preprocessor.mean if normalize else torch.zeros(3, 1, 1)
@@ -115,9 +117,11 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
         hr = _to_rgb(data['inputs'])
         if getattr(self.host, 'batch_augments', None) is not None and training:
             if 'lr' in extras:
-                raise ConfigError('model.recognizer.data_preprocessor.batch_augments change the images of a batch, but '
-                                  'not the `lr` that the data set packs; set batch_augments=None, or model.degradation '
-                                  'instead of an `lr` from the pipeline.')
+                raise ConfigError(
+                    'model.recognizer.data_preprocessor.batch_augments change the images of a batch, but '
+                    'not the `lr` that the data set packs; set batch_augments=None, or model.degradation '
+                    'instead of an `lr` from the pipeline.'
+                )
             sizes = [tuple(hr.shape[-2:])] * len(hr)  # it may have resized or mixed what the sizes spoke of
         hr = self._fill_padding(hr, sizes)
         inputs = dict(hr=hr, sizes=sizes)
@@ -131,20 +135,26 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
         full = tuple(hr.shape[-2:])
         if all(size == full for size in sizes):
             return hr
-        return torch.cat([
-            pad_to_size(image[None, :, :height, :width], *full, self.pad_mode)
-            for image, (height, width) in zip(hr, sizes)
-        ])
+        return torch.cat(
+            [
+                pad_to_size(image[None, :, :height, :width], *full, self.pad_mode)
+                for image, (height, width) in zip(hr, sizes)
+            ]
+        )
 
     def _stack_lr(self, images: Sequence[Tensor], sizes: List[Tuple[int, int]], batch_size: Tuple[int, int]) -> Tensor:
         for image, size in zip(images, sizes):
             found, wanted = tuple(image.shape[-2:]), self._shrink(size)
             if found != wanted:
-                raise ConfigError(f'The data set packs an `lr` of {found[0]}×{found[1]} pixels with an image of '
-                                  f'{size[0]}×{size[1]}; with model.scale {self.scale} it must have '
-                                  f'{wanted[0]}×{wanted[1]}.')
+                raise ConfigError(
+                    f'The data set packs an `lr` of {found[0]}×{found[1]} pixels with an image of '
+                    f'{size[0]}×{size[1]}; with model.scale {self.scale} it must have '
+                    f'{wanted[0]}×{wanted[1]}.'
+                )
         full = self._shrink(batch_size)
-        return torch.cat([pad_to_size(image[None].to(torch.get_default_dtype()), *full, self.pad_mode) for image in images])
+        return torch.cat(
+            [pad_to_size(image[None].to(torch.get_default_dtype()), *full, self.pad_mode) for image in images]
+        )
 
     def _shrink(self, size: Tuple[int, int]) -> Tuple[int, int]:
         return tuple(-(-side // self.scale) for side in size)

@@ -1,4 +1,5 @@
 """What makes the degraded input `lr` from the clean image `hr`, on the device."""
+
 import hashlib
 import math
 from typing import Optional, Sequence, Union
@@ -81,6 +82,7 @@ class GaussianNoise(nn.Module):
     Shape:
         (N, C, H, W) -> the same. RGB in [0, 1] comes out with values beyond.
     """
+
     scale = 1
 
     def __init__(self, sigma: Union[float, Sequence[float], dict]) -> None:
@@ -91,17 +93,22 @@ class GaussianNoise(nn.Module):
             values = list(sigma) if isinstance(sigma, (list, tuple)) else [sigma]
         numbers = bool(values) and all(
             isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
-            for value in values)
+            for value in values
+        )
         if not numbers or (isinstance(sigma, dict) and values[0] > values[1]):
-            raise ConfigError(f'GaussianNoise.sigma is {sigma!r}; allowed: a number from 0, on the scale of 255, a '
-                              'list of them, or dict(min=…, max=…).')
+            raise ConfigError(
+                f'GaussianNoise.sigma is {sigma!r}; allowed: a number from 0, on the scale of 255, a '
+                'list of them, or dict(min=…, max=…).'
+            )
         self.sigma = sigma
         self._values = values
 
     def forward(self, image: Tensor, generator: Optional[Generator] = None) -> Tensor:
         if generator is None and not self.training:
-            raise ConfigError('GaussianNoise in evaluation gives each image its own noise, but a sample has no '
-                              '`img_path`; add it to meta_keys of the packing transform.')
+            raise ConfigError(
+                'GaussianNoise in evaluation gives each image its own noise, but a sample has no '
+                '`img_path`; add it to meta_keys of the packing transform.'
+            )
         device, part, count = image.device, slice(None), len(image)
         if generator is not None:
             device = generator.device
@@ -117,7 +124,7 @@ class GaussianNoise(nn.Module):
             return values.expand(count)
         if isinstance(self.sigma, dict):
             return values[0] + (values[1] - values[0]) * torch.rand(count, device=device, generator=generator)
-        return values[torch.randint(len(values), (count, ), device=device, generator=generator)]
+        return values[torch.randint(len(values), (count,), device=device, generator=generator)]
 
     def extra_repr(self) -> str:
         return f'sigma={self.sigma}'

@@ -14,8 +14,12 @@ from .batch import Batch, copy_sample
 from .cascade import Cascade, coordinate_factors
 
 # Where a detector keeps what knows its classes, and how that calls their number.
-_CLASSES = ('roi_head.bbox_head.num_classes', 'bbox_head.num_classes', 'mask_head.num_classes',
-            'panoptic_head.num_things_classes')
+_CLASSES = (
+    'roi_head.bbox_head.num_classes',
+    'bbox_head.num_classes',
+    'mask_head.num_classes',
+    'panoptic_head.num_things_classes',
+)
 
 
 #: predictions with at most this score are not drawn
@@ -24,6 +28,7 @@ SHOWN_SCORE = 0.3
 
 class _View(NamedTuple):
     """The batch as the detector sees it: sizes of the images, of the padded batch, and the samples at these sizes."""
+
     sizes: List[Tuple[int, int]]
     batch_shape: Tuple[int, int]
     data_samples: List
@@ -41,6 +46,7 @@ class CascadeDetector(Cascade):
             are resized with them, and predictions come back at the original size.
         **kwargs: As of :class:`Cascade`.
     """
+
     host = 'mmdet'
     pad_mode = 'reflect'
 
@@ -48,8 +54,10 @@ class CascadeDetector(Cascade):
         super().__init__(*args, **kwargs)
         if input_scale is not None:
             if len(input_scale) != 2 or min(input_scale) < 1:
-                raise ConfigError(f'model.input_scale is {input_scale!r}; allowed: None, or two whole numbers from 1, '
-                                  'the limits of the long and of the short side.')
+                raise ConfigError(
+                    f'model.input_scale is {input_scale!r}; allowed: None, or two whole numbers from 1, '
+                    'the limits of the long and of the short side.'
+                )
             # here the batch is padded for the restorer; what the detector needs follows behind the resizing
             host = self.data_preprocessor.host
             host.pad_size_divisor = self.scale
@@ -81,13 +89,15 @@ class CascadeDetector(Cascade):
         for index in range(count):
             shape = dict(img_shape=(height, width), ori_shape=(height, width), pad_shape=(height, width))
             sample = DetDataSample(
-                metainfo=dict(shape, img_id=index, batch_input_shape=(height, width), scale_factor=(1., 1.)))
+                metainfo=dict(shape, img_id=index, batch_input_shape=(height, width), scale_factor=(1.0, 1.0))
+            )
             masks = np.zeros((1, height, width), np.uint8)
-            masks[:, height // 4:height // 2, width // 4:] = 1
+            masks[:, height // 4 : height // 2, width // 4 :] = 1
             sample.gt_instances = InstanceData(
                 bboxes=torch.tensor([[width // 4, height // 4, width, height // 2]], dtype=torch.get_default_dtype()),
                 labels=torch.tensor([index % (self.num_classes or 1)]),
-                masks=BitmapMasks(masks, height, width))
+                masks=BitmapMasks(masks, height, width),
+            )
             sample.ignored_instances = sample.gt_instances[:0]
             sample.gt_sem_seg = PixelData(sem_seg=torch.zeros(1, height, width, dtype=torch.long))
             samples.append(sample)
@@ -96,7 +106,7 @@ class CascadeDetector(Cascade):
     def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
         for sample in batch.data_samples or ():
             if 'scale_factor' not in sample:  # nothing in the pipeline has resized the image
-                sample.set_metainfo(dict(scale_factor=(1., 1.)))
+                sample.set_metainfo(dict(scale_factor=(1.0, 1.0)))
         if self.input_scale is None:
             return super().recognizer_view(image, batch)
         if batch.view is None:
@@ -105,7 +115,7 @@ class CascadeDetector(Cascade):
         bottom, right = view.batch_shape
         resized = []
         for one, old, new in zip(image, batch.sizes, view.sizes):
-            one = F.interpolate(one[None, :, :old[0], :old[1]], size=new, mode='bilinear', align_corners=False)
+            one = F.interpolate(one[None, :, : old[0], : old[1]], size=new, mode='bilinear', align_corners=False)
             resized.append(F.pad(one, (0, right - new[1], 0, bottom - new[0])))
         return self.recognizer_input(torch.cat(resized), view.sizes), view.data_samples
 
@@ -126,7 +136,8 @@ class CascadeDetector(Cascade):
             labels=found.labels.tolist(),
             classes=[classes[label] for label in found.labels.tolist()],
             scores=found.scores.tolist(),
-            bboxes=(found.bboxes * found.bboxes.new_tensor(factors * 2)).tolist())
+            bboxes=(found.bboxes * found.bboxes.new_tensor(factors * 2)).tolist(),
+        )
         if 'masks' in found:
             image = sample.sr if coordinates == 'sr' or 'lr' not in sample else sample.lr
             masks = torch.as_tensor(found.masks).float()
@@ -143,8 +154,9 @@ class CascadeDetector(Cascade):
                 _resize_instances(sample.get(name), (width / shape[1], height / shape[0]), (height, width))
         return sample
 
-    def caption(self, sample, classes: Sequence[str], draw_gt: bool = True,
-                draw_pred: bool = True) -> Tuple[str, Optional[bool]]:
+    def caption(
+        self, sample, classes: Sequence[str], draw_gt: bool = True, draw_pred: bool = True
+    ) -> Tuple[str, Optional[bool]]:
         if not draw_pred:
             count = len(sample.gt_instances)
             return f'{count} object{"s" * (count != 1)}', None
@@ -188,7 +200,8 @@ def _resize_sample(sample, old: Tuple[int, int], new: Tuple[int, int]):
         labels = sample.gt_sem_seg.sem_seg  # a head may want it smaller than the image
         size = [round(side * by) for side, by in zip(labels.shape[-2:], factor[::-1])]
         sample.gt_sem_seg = type(sample.gt_sem_seg)(
-            metainfo=sample.gt_sem_seg.metainfo, sem_seg=F.interpolate(labels[None].float(), size)[0].to(labels))
+            metainfo=sample.gt_sem_seg.metainfo, sem_seg=F.interpolate(labels[None].float(), size)[0].to(labels)
+        )
     return sample
 
 

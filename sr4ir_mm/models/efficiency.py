@@ -1,4 +1,5 @@
 """What makes a network fit, and fast: activation checkpointing, mixed precision, memory format, attention masks."""
+
 import copy
 from functools import partial, wraps
 from types import FunctionType
@@ -31,7 +32,6 @@ def checkpoint_activations(network: nn.Module) -> None:
 
 
 def _checkpointed(forward: Callable) -> Callable:
-
     @wraps(forward)
     def wrapper(*args, **kwargs):
         if not torch.is_grad_enabled():
@@ -86,8 +86,10 @@ def fold_batch_norm(network: nn.Module) -> None:
     try:
         turn_on_efficient_conv_bn_eval_for_single_model(network)
     except Exception as error:
-        raise ConfigError(f'model.efficient_conv_bn_eval is True, but {type(network).__name__} cannot be traced '
-                          f'({type(error).__name__}: {error}); set it to False.') from error
+        raise ConfigError(
+            f'model.efficient_conv_bn_eval is True, but {type(network).__name__} cannot be traced '
+            f'({type(error).__name__}: {error}); set it to False.'
+        ) from error
 
 
 def quicken_window_attention(network: nn.Module) -> None:
@@ -134,8 +136,13 @@ def _attend(attention: nn.Module, x: Tensor, mask: Optional[Tensor] = None) -> T
     if mask is not None:
         bias = (bias + mask[:, None]).repeat(windows // len(mask), 1, 1, 1)
     attended = F.scaled_dot_product_attention(
-        query, key, value, attn_mask=bias.to(query), scale=attention.scale,
-        dropout_p=attention.attn_drop.p if attention.training else 0.)
+        query,
+        key,
+        value,
+        attn_mask=bias.to(query),
+        scale=attention.scale,
+        dropout_p=attention.attn_drop.p if attention.training else 0.0,
+    )
     return attention.proj_drop(attention.proj(attended.transpose(1, 2).reshape(windows, pixels, channels)))
 
 
@@ -148,13 +155,18 @@ def quicken_heads(network: nn.Module) -> None:
         loss = getattr(type(head), 'loss_by_feat', None)
         if loss is not None and loss.__module__.startswith('mmseg.') and 'accuracy' in loss.__globals__:
             # the method as it is, in which one name means something else
-            spared = FunctionType(loss.__code__, {**loss.__globals__, 'accuracy': _no_accuracy}, loss.__name__,
-                                  loss.__defaults__, loss.__closure__)
+            spared = FunctionType(
+                loss.__code__,
+                {**loss.__globals__, 'accuracy': _no_accuracy},
+                loss.__name__,
+                loss.__defaults__,
+                loss.__closure__,
+            )
             head.loss_by_feat = partial(spared, head)
 
 
 def _no_accuracy(scores: Tensor, *args, **kwargs) -> Tensor:
-    return scores.new_full((1, ), float('nan'))
+    return scores.new_full((1,), float('nan'))
 
 
 def keep_float32(network: nn.Module) -> None:

@@ -1,4 +1,5 @@
 """Padding at the right and bottom border, where it does not move a pixel, a box or a label."""
+
 import torch.nn.functional as F
 from torch import Tensor
 

@@ -10,6 +10,7 @@ class CascadeRestorer(Cascade):
     Args:
         **kwargs: As of :class:`Cascade`; ``data_preprocessor`` only has to stack images.
     """
+
     host = 'mmengine'
     num_classes = None
 

@@ -16,6 +16,7 @@ from .cascade import Cascade, coordinate_factors
 @MODELS.register_module()
 class CascadeSegmentor(Cascade):
     """A restorer in front of any segmentor of mmseg."""
+
     host = 'mmseg'
 
     @property
@@ -33,6 +34,7 @@ class CascadeSegmentor(Cascade):
 
     def example_samples(self, count: int, height: int, width: int) -> List:
         from mmseg.structures import SegDataSample  # here: only the library that is used is loaded
+
         samples = []
         for _ in range(count):
             sample = SegDataSample(metainfo=dict(img_shape=(height, width), ori_shape=(height, width)))
@@ -42,8 +44,10 @@ class CascadeSegmentor(Cascade):
 
     def logits(self, image: Tensor) -> Tensor:
         if self.recognizer.test_cfg.mode != 'whole':
-            raise ConfigError(f"model.recognizer.test_cfg.mode is '{self.recognizer.test_cfg.mode}'; allowed for an "
-                              "export: 'whole'.")
+            raise ConfigError(
+                f"model.recognizer.test_cfg.mode is '{self.recognizer.test_cfg.mode}'; allowed for an "
+                "export: 'whole'."
+            )
         logits = self.recognizer(image, mode='tensor')
         return F.interpolate(logits, size=image.shape[2:], mode='bilinear', align_corners=self.recognizer.align_corners)
 
@@ -53,9 +57,10 @@ class CascadeSegmentor(Cascade):
     def prediction(self, sample, classes: Sequence[str], coordinates: str = 'sr') -> dict:
         labels = sample.pred_sem_seg.data[0]
         image = sample.sr if coordinates == 'sr' or 'lr' not in sample else sample.lr
-        rows, columns = (((torch.arange(size, device=labels.device) + 0.5) / by).long().clamp(max=limit - 1)
-                         for size, by, limit in zip(image.shape[-2:], coordinate_factors(sample, coordinates)[::-1],
-                                                    labels.shape))
+        rows, columns = (
+            ((torch.arange(size, device=labels.device) + 0.5) / by).long().clamp(max=limit - 1)
+            for size, by, limit in zip(image.shape[-2:], coordinate_factors(sample, coordinates)[::-1], labels.shape)
+        )
         labels = labels[rows[:, None], columns].cpu().numpy().astype(np.uint8)
         ids, counts = np.unique(labels, return_counts=True)
         area = {classes[index]: count / labels.size for index, count in zip(ids.tolist(), counts.tolist())}

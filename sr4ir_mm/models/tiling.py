@@ -5,12 +5,14 @@ from torch import Tensor
 from .padding import pad_to_size
 
 
-def restore_in_tiles(restore: Callable[[Tensor], Tensor],
-                     lr: Tensor,
-                     scale: int,
-                     tile: Optional[int] = None,
-                     overlap: int = 32,
-                     window: int = 1) -> Tensor:
+def restore_in_tiles(
+    restore: Callable[[Tensor], Tensor],
+    lr: Tensor,
+    scale: int,
+    tile: Optional[int] = None,
+    overlap: int = 32,
+    window: int = 1,
+) -> Tensor:
     """Restore an image piece by piece, so that memory depends on the piece and not on the image.
 
     Each piece is read with ``overlap`` more pixels on each side, which are restored with it and thrown away. Where the
@@ -31,7 +33,7 @@ def restore_in_tiles(restore: Callable[[Tensor], Tensor],
     height, width = lr.shape[-2:]
     padded = pad_to_size(lr, max(height, window), max(width, window), 'replicate')
     if tile is None or max(padded.shape[-2:]) <= tile:
-        return restore(padded)[..., :height * scale, :width * scale]
+        return restore(padded)[..., : height * scale, : width * scale]
     tile = _up(tile, window)
     overlap = _up(overlap, window)
     sr = None
@@ -40,10 +42,13 @@ def restore_in_tiles(restore: Callable[[Tensor], Tensor],
             piece = restore(padded[..., first_row:last_row, first_column:last_column])
             if sr is None:
                 sr = piece.new_empty((*lr.shape[:-2], padded.shape[-2] * scale, padded.shape[-1] * scale))
-            inside = piece[..., (top - first_row) * scale:(bottom - first_row) * scale,
-                           (left - first_column) * scale:(right - first_column) * scale]
-            sr[..., top * scale:bottom * scale, left * scale:right * scale] = inside
-    return sr[..., :height * scale, :width * scale].contiguous()
+            inside = piece[
+                ...,
+                (top - first_row) * scale : (bottom - first_row) * scale,
+                (left - first_column) * scale : (right - first_column) * scale,
+            ]
+            sr[..., top * scale : bottom * scale, left * scale : right * scale] = inside
+    return sr[..., : height * scale, : width * scale].contiguous()
 
 
 def _up(value: int, multiple: int) -> int:

@@ -5,6 +5,19 @@ from .evaluators import skip_metrics
 from .quote import quote, some
 
 __all__ = [
-    'CheckpointError', 'ConfigError', 'check_auto_scale_lr', 'check_checkpoint', 'check_choice', 'check_config', 'check_file',
-    'check_filled', 'check_weights', 'latest_checkpoint', 'load_config', 'quote', 'run_tool', 'skip_metrics', 'some'
+    'CheckpointError',
+    'ConfigError',
+    'check_auto_scale_lr',
+    'check_checkpoint',
+    'check_choice',
+    'check_config',
+    'check_file',
+    'check_filled',
+    'check_weights',
+    'latest_checkpoint',
+    'load_config',
+    'quote',
+    'run_tool',
+    'skip_metrics',
+    'some',
 ]

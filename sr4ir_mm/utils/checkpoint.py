@@ -1,4 +1,5 @@
 """Which checkpoint is whole, and whether it fills a model."""
+
 import logging
 import os
 import os.path as osp
@@ -45,8 +46,9 @@ def _check_directory(path: str) -> None:
         record = zipfile._EndRecData(file)
     size = record[zipfile._ECD_SIZE] if record else 0
     if size > _MAX_DIRECTORY:
-        raise CheckpointError(f'The checkpoint {path} has a list of entries of {size} bytes; at most {_MAX_DIRECTORY} '
-                              'are read.')
+        raise CheckpointError(
+            f'The checkpoint {path} has a list of entries of {size} bytes; at most {_MAX_DIRECTORY} ' 'are read.'
+        )
 
 
 def check_checkpoint(path: str) -> None:
@@ -70,7 +72,9 @@ def check_checkpoint(path: str) -> None:
             raise
         raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({quote(error, 200)}).') from error
     if damaged:
-        raise CheckpointError(f'The checkpoint {path} is damaged: its entry {quote(damaged)} does not fit its checksum.')
+        raise CheckpointError(
+            f'The checkpoint {path} is damaged: its entry {quote(damaged)} does not fit its checksum.'
+        )
 
 
 def latest_checkpoint(work_dir: str) -> Optional[str]:
@@ -91,8 +95,10 @@ def latest_checkpoint(work_dir: str) -> Optional[str]:
         else:
             return path
     if candidates:
-        raise CheckpointError(f'None of the {len(candidates)} checkpoints in {osp.dirname(candidates[0])} is whole; '
-                              'delete them to train from the beginning.')
+        raise CheckpointError(
+            f'None of the {len(candidates)} checkpoints in {osp.dirname(candidates[0])} is whole; '
+            'delete them to train from the beginning.'
+        )
     return None
 
 
@@ -128,8 +134,10 @@ def check_filled(module, state: dict, checkpoint: str, what: str, advice: str) -
     mistakes = {name: mistake(state.get(name), value) for name, value in expected.items()}
     bad = [f'{name} ({what})' for name, what in mistakes.items() if what]
     if bad:
-        raise ConfigError(f'The checkpoint {checkpoint} does not fit {what} in {len(bad)} of {len(expected)} tensors, '
-                          f'the first are: {", ".join(bad[:3])}; {advice}.')
+        raise ConfigError(
+            f'The checkpoint {checkpoint} does not fit {what} in {len(bad)} of {len(expected)} tensors, '
+            f'the first are: {", ".join(bad[:3])}; {advice}.'
+        )
 
 
 def _candidates(work_dir: str) -> List[str]:

@@ -1,4 +1,5 @@
 """What can be known to be wrong with a config before anything is built."""
+
 import copy
 import os
 import os.path as osp
@@ -16,11 +17,40 @@ from .schedules import follow_length
 
 # What MMEngine's runner reads; anything else at the top of a config is a variable of its author.
 RUNNER_KEYS = (
-    'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg', 'test_cfg',
-    'auto_scale_lr', 'optim_wrapper', 'param_scheduler', 'val_evaluator', 'test_evaluator', 'default_hooks',
-    'custom_hooks', 'data_preprocessor', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_processor', 'log_level',
-    'visualizer', 'default_scope', 'randomness', 'experiment_name', 'custom_imports', 'activation_checkpointing',
-    'efficient_conv_bn_eval', 'compile', 'model_wrapper_cfg', 'sync_bn', 'find_unused_parameters')
+    'model',
+    'work_dir',
+    'train_dataloader',
+    'val_dataloader',
+    'test_dataloader',
+    'train_cfg',
+    'val_cfg',
+    'test_cfg',
+    'auto_scale_lr',
+    'optim_wrapper',
+    'param_scheduler',
+    'val_evaluator',
+    'test_evaluator',
+    'default_hooks',
+    'custom_hooks',
+    'data_preprocessor',
+    'load_from',
+    'resume',
+    'launcher',
+    'env_cfg',
+    'log_processor',
+    'log_level',
+    'visualizer',
+    'default_scope',
+    'randomness',
+    'experiment_name',
+    'custom_imports',
+    'activation_checkpointing',
+    'efficient_conv_bn_eval',
+    'compile',
+    'model_wrapper_cfg',
+    'sync_bn',
+    'find_unused_parameters',
+)
 
 
 def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Optional[str] = None) -> Config:
@@ -63,8 +93,10 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
     """
     _check_keys(cfg, overrides)
     if cfg.get('sync_bn'):
-        raise ConfigError(f"sync_bn is '{cfg.sync_bn}', by which MMEngine would convert frozen parts too; "
-                          f"write model_wrapper_cfg.sync_bn='{cfg.sync_bn}', which converts those that are trained.")
+        raise ConfigError(
+            f"sync_bn is '{cfg.sync_bn}', by which MMEngine would convert frozen parts too; "
+            f"write model_wrapper_cfg.sync_bn='{cfg.sync_bn}', which converts those that are trained."
+        )
     _check_checkpoints(cfg)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if cfg.get(name):
@@ -78,15 +110,21 @@ def _check_keys(cfg: Config, overrides: Sequence[str]) -> None:
     for key in cfg:
         near = get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.85)
         if key not in RUNNER_KEYS and near:
-            raise ConfigError(f"The config has the top-level key '{key}', which nothing reads; "
-                              f"did you mean '{near[0]}'?")
+            raise ConfigError(
+                f"The config has the top-level key '{key}', which nothing reads; " f"did you mean '{near[0]}'?"
+            )
     for key in overrides:
         top = key.split('.')[0]
         if top not in RUNNER_KEYS:
             near = get_close_matches(top, RUNNER_KEYS, n=1)
-            raise ConfigError(f"--cfg-options sets '{key}', but nothing reads the top-level key '{top}' any more; "
-                              + (f"did you mean '{near[0]}'?" if near else
-                                 'set the keys that were made from it, for example train_dataloader.dataset.…'))
+            raise ConfigError(
+                f"--cfg-options sets '{key}', but nothing reads the top-level key '{top}' any more; "
+                + (
+                    f"did you mean '{near[0]}'?"
+                    if near
+                    else 'set the keys that were made from it, for example train_dataloader.dataset.…'
+                )
+            )
 
 
 def check_auto_scale_lr(cfg: Config) -> None:
@@ -97,9 +135,11 @@ def check_auto_scale_lr(cfg: Config) -> None:
     """
     base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
     if not isinstance(base, int) or isinstance(base, bool) or base < 1:
-        raise ConfigError(f'--auto-scale-lr is given, but auto_scale_lr.base_batch_size is {base!r}; set it to the number of '
-                          'images, of all processes, that the learning rates of the config belong to, for example '
-                          'auto_scale_lr=dict(base_batch_size=16).')
+        raise ConfigError(
+            f'--auto-scale-lr is given, but auto_scale_lr.base_batch_size is {base!r}; set it to the number of '
+            'images, of all processes, that the learning rates of the config belong to, for example '
+            'auto_scale_lr=dict(base_batch_size=16).'
+        )
 
 
 def _walk(node: Any, key: str) -> Iterator[Tuple[str, dict]]:
@@ -117,6 +157,7 @@ def check_file(path: str, key: str) -> None:
     """Refuse the path of a local file or folder that does not exist, or the name of a model that no zoo has."""
     if '::' in path:
         from sr4ir_mm.checkpoints import zoo_url  # brings torch, which this package's import shall not
+
         zoo_url(path)
     elif '://' not in path and not osp.exists(path):
         raise ConfigError(f"{key} is '{path}', which does not exist.")
@@ -146,15 +187,18 @@ def _check_dataset(dataset: dict, key: str) -> None:
         if not isinstance(root, str) or '.pipeline' in key:
             continue
         if not exists(root):
-            raise ConfigError(f"{key}.data_root is '{root}', which does not exist; "
-                              f'see docs/datasets.md for how a data set is arranged.')
+            raise ConfigError(
+                f"{key}.data_root is '{root}', which does not exist; "
+                f'see docs/datasets.md for how a data set is arranged.'
+            )
         if isinstance(node.get('ann_file'), str) and node['ann_file']:
             path = join_path(root, node['ann_file'])
             if not exists(path):
                 raise ConfigError(
-                    f"{key}.ann_file is '{node['ann_file']}', but '{path}' does not exist{_siblings(path)}.")
+                    f"{key}.ann_file is '{node['ann_file']}', but '{path}' does not exist{_siblings(path)}."
+                )
         prefixes = node.get('data_prefix') or {}
-        for name, prefix in (prefixes.items() if isinstance(prefixes, dict) else [('', prefixes)]):
+        for name, prefix in prefixes.items() if isinstance(prefixes, dict) else [('', prefixes)]:
             path = join_path(root, prefix) if isinstance(prefix, str) else root
             if not exists(path):
                 raise ConfigError(f"{key}.data_prefix.{name} is '{prefix}', but '{path}' does not exist.")
@@ -177,7 +221,9 @@ def _siblings(path: str) -> str:
 def _crop_size(pipeline: Sequence[dict]) -> Optional[Tuple[int, int]]:
     """Height and width of what the last cropping transform leaves."""
     for transform in reversed(pipeline):
-        size = transform.get('crop_size', transform.get('scale') if 'ResizedCrop' in transform.get('type', '') else None)
+        size = transform.get(
+            'crop_size', transform.get('scale') if 'ResizedCrop' in transform.get('type', '') else None
+        )
         if size is not None:
             return (size, size) if isinstance(size, int) else tuple(size)
     return None
@@ -193,12 +239,16 @@ def _check_crop(cfg: Config) -> None:
         if size is None or not isinstance(scale, int) or model.get('restorer') is None:
             continue
         if any(side % scale for side in size):
-            raise ConfigError(f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which is no multiple of '
-                              f'model.scale, {scale}; allowed: for example {size[0] // scale * scale}.')
+            raise ConfigError(
+                f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which is no multiple of '
+                f'model.scale, {scale}; allowed: for example {size[0] // scale * scale}.'
+            )
         if model['restorer'].get('type') == 'sr4ir_mm.Spandrel':
             continue  # which pads what is smaller than a window
         window = model['restorer'].get('window_size', 1)
         if min(size) // scale < window:
-            raise ConfigError(f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which model.scale {scale} makes '
-                              f'{min(size) // scale} pixels small, but model.restorer has windows of {window}; '
-                              f'allowed: crops of at least {window * scale} pixels.')
+            raise ConfigError(
+                f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which model.scale {scale} makes '
+                f'{min(size) // scale} pixels small, but model.restorer has windows of {window}; '
+                f'allowed: crops of at least {window * scale} pixels.'
+            )

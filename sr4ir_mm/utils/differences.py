@@ -1,4 +1,5 @@
 """How much better one protocol is than another, seed by seed, with intervals and a correction for their number."""
+
 import math
 from functools import lru_cache
 from itertools import product
@@ -26,7 +27,9 @@ class Differences:
         replicates: Samples of the images for the bootstrap; 0: always the paired t interval.
     """
 
-    def __init__(self, results: Sequence[dict], metric: Optional[str], where: str = 'metrics', replicates: int = 1000) -> None:
+    def __init__(
+        self, results: Sequence[dict], metric: Optional[str], where: str = 'metrics', replicates: int = 1000
+    ) -> None:
         self._runs = {(run['protocol'], run['seed']): run for run in results}
         self._metric = metric
         self._where = where
@@ -42,8 +45,11 @@ class Differences:
 
     def by_seed(self, first: str, second: str) -> Dict[int, float]:
         """Return by how much the second protocol is above the first, for each seed that both have."""
-        found = {seed: self.value(second, seed) - self.value(first, seed)
-                 for protocol, seed in self._runs if protocol == second}
+        found = {
+            seed: self.value(second, seed) - self.value(first, seed)
+            for protocol, seed in self._runs
+            if protocol == second
+        }
         return {seed: difference for seed, difference in found.items() if not math.isnan(difference)}
 
     def interval(self, first: str, second: str) -> Interval:
@@ -53,7 +59,7 @@ class Differences:
         if len(found) < 2 or not _comparable(samples):
             return paired_t(list(found.values()))
         values = np.array([values for _, values in samples])
-        return two_level(list(found.values()), (values[:len(found)] - values[len(found):]).T)
+        return two_level(list(found.values()), (values[: len(found)] - values[len(found) :]).T)
 
     def _samples(self, protocol: str, seed: int) -> Optional[Tuple[List[str], np.ndarray]]:
         """Return the images of a run and its figure on each sample of them."""
@@ -64,8 +70,10 @@ class Differences:
         images, whole, values = _figures(path, self._metric, self._replicates, path.stat().st_mtime_ns)
         rounding = 0.001 if self._metric.startswith('coco/') else 0.01
         if values is not None and abs(whole - self.value(protocol, seed)) > rounding:
-            raise ConfigError(f'{path} gives {self._metric} {whole:.4g}, the result of its run '
-                              f'{self.value(protocol, seed):.4g}; delete the file or test the run again.')
+            raise ConfigError(
+                f'{path} gives {self._metric} {whole:.4g}, the result of its run '
+                f'{self.value(protocol, seed):.4g}; delete the file or test the run again.'
+            )
         return None if values is None else (images, values)
 
 
@@ -76,7 +84,11 @@ def _figures(path: Path, metric: str, replicates: int, changed: int) -> Tuple[Li
     whole = predictions.figure(metric)
     if whole is None:
         return predictions.images, math.nan, None
-    return predictions.images, float(whole[0]), predictions.figure(metric, _weights(len(predictions.images), replicates))
+    return (
+        predictions.images,
+        float(whole[0]),
+        predictions.figure(metric, _weights(len(predictions.images), replicates)),
+    )
 
 
 @lru_cache(maxsize=None)
@@ -88,11 +100,13 @@ def _comparable(samples: Sequence[Optional[tuple]]) -> bool:
     return all(sample is not None and sample[0] == samples[0][0] for sample in samples)
 
 
-def difference_table(results: Dict[str, Sequence[dict]],
-                     pairs: Sequence[Tuple[str, str]],
-                     titles: Dict[str, str],
-                     metrics: str = 'metrics',
-                     replicates: int = 1000) -> str:
+def difference_table(
+    results: Dict[str, Sequence[dict]],
+    pairs: Sequence[Tuple[str, str]],
+    titles: Dict[str, str],
+    metrics: str = 'metrics',
+    replicates: int = 1000,
+) -> str:
     """Make a table of how much better the second protocol of each pair is, with a column for each task.
 
     A cell has the mean of the differences in the task metric, seed by seed, and its 95 % interval. For either sign,
@@ -129,8 +143,12 @@ def difference_table(results: Dict[str, Sequence[dict]],
     lines = ['| ' + ' | '.join(heads) + ' |', '|' + '---|' * len(heads)]
     for pair, values, p in zip(pairs, signs, ps):
         p_text = '–' if math.isnan(p) else f'{p:.2g}'
-        row = [f'{titles[pair[0]]} < {titles[pair[1]]}', *(text(task, pair) for task in tables),
-               f'{sum(value > 0 for value in values)} of {len(values)}', f'**{p_text}**' if p < ALPHA else p_text]
+        row = [
+            f'{titles[pair[0]]} < {titles[pair[1]]}',
+            *(text(task, pair) for task in tables),
+            f'{sum(value > 0 for value in values)} of {len(values)}',
+            f'**{p_text}**' if p < ALPHA else p_text,
+        ]
         lines.append('| ' + ' | '.join(row) + ' |')
     note = describe(list(cells.values()))
     return '\n'.join(lines) + '\n' + (f'\n{note}\n' if note else '')

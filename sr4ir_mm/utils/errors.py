@@ -39,8 +39,10 @@ def run_tool(main: Callable) -> None:
         if type(error) is RuntimeError:
             if not str(error).startswith('DataLoader worker'):
                 raise
-            error = (f'{error} Often the memory of the machine was not enough: try fewer workers '
-                     '(train_dataloader.num_workers) or smaller batches. --resume goes on from the last checkpoint.')
+            error = (
+                f'{error} Often the memory of the machine was not enough: try fewer workers '
+                '(train_dataloader.num_workers) or smaller batches. --resume goes on from the last checkpoint.'
+            )
         process = f" in process {os.environ['RANK']}" if int(os.environ.get('WORLD_SIZE', 1)) > 1 else ''
         raise SystemExit(f'error{process}: {error}')
 

@@ -1,4 +1,5 @@
 """The metrics of a config, before any of them is built."""
+
 from typing import Iterable, Iterator, Sequence
 
 from mmengine.config import Config, ConfigDict
@@ -7,7 +8,7 @@ from .errors import check_choice
 
 _KEYS = ('val_evaluator', 'test_evaluator')
 #: metrics with a network of their own; where several configs are told to do without, one may have none of them
-_WITH_NETWORK = ('LPIPS', )
+_WITH_NETWORK = ('LPIPS',)
 
 
 def metrics_of(cfg: Config) -> Iterator[ConfigDict]:

@@ -1,4 +1,5 @@
 """Files that are never half there, and folders that one process has to itself."""
+
 import errno
 import fcntl
 import json
@@ -39,10 +40,16 @@ def locked(work_dir: str) -> Iterator[None]:
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 file.seek(0)
-                raise ConfigError(f"work_dir is '{work_dir}', in which another training runs ({file.read(200).strip()}); "
-                                  'wait until it has ended, stop it, or choose another --work-dir.') from error
-            print_log(f"The file system of '{work_dir}' has no locks ({error.strerror}): a second training in this folder "
-                      'would not be noticed.', 'current', level=30)
+                raise ConfigError(
+                    f"work_dir is '{work_dir}', in which another training runs ({file.read(200).strip()}); "
+                    'wait until it has ended, stop it, or choose another --work-dir.'
+                ) from error
+            print_log(
+                f"The file system of '{work_dir}' has no locks ({error.strerror}): a second training in this folder "
+                'would not be noticed.',
+                'current',
+                level=30,
+            )
         else:
             file.truncate(0)
             file.write(f'process {os.getpid()} on {socket.gethostname()}, since {time.strftime("%Y-%m-%d %H:%M:%S")}\n')

@@ -1,9 +1,11 @@
 """The one table that says which metrics compare images and not predictions; it imports nothing, for tools that start fast."""
+
 from typing import NamedTuple, Union
 
 
 class ImageMetric(NamedTuple):
     """What a figure of an image metric means."""
+
     unit: str  #: empty where it has none
     higher_is_better: bool
 

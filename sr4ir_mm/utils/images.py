@@ -1,4 +1,5 @@
 """Image files of any kind in, RGB arrays out; and the way back."""
+
 import io
 import os
 import os.path as osp
@@ -49,11 +50,16 @@ def list_images(inputs: Union[str, Path, np.ndarray, Sequence]) -> list:
     names = [name for name in found if name.lower().endswith(SUFFIXES)]
     skipped = [name for name in found if name not in names]
     if not names:
-        raise ImageError(f'The folder {path} has no images; looked for: {", ".join(SUFFIXES)}'
-                         + (f'; it has: {_some_names(skipped)}.' if skipped else '.'))
+        raise ImageError(
+            f'The folder {path} has no images; looked for: {", ".join(SUFFIXES)}'
+            + (f'; it has: {_some_names(skipped)}.' if skipped else '.')
+        )
     if skipped:
-        print_log(f'{len(skipped)} files in {path} are skipped, whose suffix is none of those that are read: '
-                  f'{_some_names(skipped)}.', 'current')
+        print_log(
+            f'{len(skipped)} files in {path} are skipped, whose suffix is none of those that are read: '
+            f'{_some_names(skipped)}.',
+            'current',
+        )
     return [osp.join(path, name) for name in names]
 
 
@@ -61,8 +67,9 @@ def _some_names(names: Sequence[str], count: int = 5) -> str:
     return some(names, count) + (f' and {len(names) - count} more' if len(names) > count else '')
 
 
-def read_image(source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MAX_PIXELS,
-               max_side: Optional[int] = None) -> np.ndarray:
+def read_image(
+    source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MAX_PIXELS, max_side: Optional[int] = None
+) -> np.ndarray:
     """Read an image as an eye would see it.
 
     Args:
@@ -90,11 +97,15 @@ def read_image(source: Union[str, Path, bytes, np.ndarray], max_pixels: int = MA
             image = Image.open(io.BytesIO(data))
             width, height = image.size
             if width * height > max_pixels:
-                raise ImageError(f'{name} has {width}×{height} pixels, more than the {max_pixels / 1e6:g} million that '
-                                 'are allowed; cut it into pieces.')
+                raise ImageError(
+                    f'{name} has {width}×{height} pixels, more than the {max_pixels / 1e6:g} million that '
+                    'are allowed; cut it into pieces.'
+                )
             if max_side is not None and max(width, height) > max_side:
-                raise ImageError(f'{name} has {width}×{height} pixels, more than the {max_side} that are allowed on a '
-                                 'side; cut it into pieces.')
+                raise ImageError(
+                    f'{name} has {width}×{height} pixels, more than the {max_side} that are allowed on a '
+                    'side; cut it into pieces.'
+                )
             if getattr(image, 'n_frames', 1) > 1:
                 print_log(f'{name} has {image.n_frames} pictures; the first is used.', 'current')
             image.load()
@@ -131,8 +142,10 @@ def _from_array(array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:
         array = array[..., None]
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
-        raise ImageError(f'An array is {array.dtype} of shape {array.shape}; allowed: uint8, (H, W), (H, W, 1), '
-                         '(H, W, 3) or (H, W, 4), BGR.')
+        raise ImageError(
+            f'An array is {array.dtype} of shape {array.shape}; allowed: uint8, (H, W), (H, W, 1), '
+            '(H, W, 3) or (H, W, 4), BGR.'
+        )
     if array.shape[2] == 1:
         return array.repeat(3, axis=2)
     if array.shape[2] == 4:
@@ -186,6 +199,7 @@ def with_palette(classes: Sequence[str], palette: Optional[Sequence[Sequence[int
     """Names and colors of classes, as the visualizers want them: RGB tuples, of our own choice where there are none."""
     if not palette or len(palette) != len(classes):
         from matplotlib import colormaps
+
         palette = (colormaps['tab20'](np.arange(len(classes)) % 20)[:, :3] * 255).round().astype(int).tolist()
     return dict(classes=tuple(classes), palette=[tuple(color) for color in palette])
 

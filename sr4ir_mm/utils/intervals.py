@@ -1,4 +1,5 @@
 """Intervals and tests for differences between trainings: how sure a mean over a few seeds and images is."""
+
 import math
 from typing import List, NamedTuple, Sequence
 
@@ -11,6 +12,7 @@ LEVEL = 0.95
 
 class Interval(NamedTuple):
     """A mean with its 95 % interval and the two-sided p of "the true mean is zero"; NaN where there is no error to compare with."""
+
     mean: float
     low: float = math.nan
     high: float = math.nan
@@ -88,8 +90,8 @@ def holm(p: Sequence[float]) -> List[float]:
         p: NaN where there was no test; those are not counted.
     """
     tested = sorted((value, index) for index, value in enumerate(p) if not math.isnan(value))
-    corrected, largest = [math.nan] * len(p), 0.
+    corrected, largest = [math.nan] * len(p), 0.0
     for rank, (value, index) in enumerate(tested):
-        largest = max(largest, min(1., value * (len(tested) - rank)))
+        largest = max(largest, min(1.0, value * (len(tested) - rank)))
         corrected[index] = largest
     return corrected

@@ -8,6 +8,7 @@ The arrays of a file are named ``<kind>:<figure>:<field>``, for images in the or
   ``gt_label``, ``gt_ignore``) and ``iou_thresholds``; the figure is COCO's AP. Boxes are x, y, width, height in pixels.
 - ``labels``: ``predicted``, ``label`` and the ``score`` of the label, of a classifier; no figure comes from them.
 """
+
 import contextlib
 import io
 from pathlib import Path
@@ -54,7 +55,7 @@ class Predictions:
             weights = np.ones((1, len(self.images)), int)
         for kind, compute in (('mean', _mean), ('areas', _miou), ('boxes', _average_precision)):
             prefix = f'{kind}:{name}:'
-            fields = {key[len(prefix):]: array for key, array in self._arrays.items() if key.startswith(prefix)}
+            fields = {key[len(prefix) :]: array for key, array in self._arrays.items() if key.startswith(prefix)}
             if fields:
                 return compute(weights, **fields)
         return None
@@ -102,19 +103,31 @@ def _match(images: int, iou_thresholds: np.ndarray, arrays: Dict[str, np.ndarray
     """
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
+
     labels = np.unique(arrays['gt_label']).tolist()
     truth, found = COCO(), COCO()
     for coco, kind in ((truth, 'gt'), (found, 'dt')):
         box = arrays[f'{kind}_box'].astype(float)
-        entries = [dict(id=index + 1, image_id=int(image), category_id=int(label), bbox=box[index].tolist(),
-                        area=float(box[index, 2] * box[index, 3]), iscrowd=0)
-                   for index, (image, label) in enumerate(zip(arrays[f'{kind}_image'], arrays[f'{kind}_label']))]
+        entries = [
+            dict(
+                id=index + 1,
+                image_id=int(image),
+                category_id=int(label),
+                bbox=box[index].tolist(),
+                area=float(box[index, 2] * box[index, 3]),
+                iscrowd=0,
+            )
+            for index, (image, label) in enumerate(zip(arrays[f'{kind}_image'], arrays[f'{kind}_label']))
+        ]
         extra = dict(score=arrays['dt_score']) if kind == 'dt' else dict(iscrowd=arrays['gt_ignore'])
         for key, values in extra.items():
             for entry, value in zip(entries, values.tolist()):
                 entry[key] = value
-        coco.dataset = dict(images=[dict(id=image) for image in range(images)], annotations=entries,
-                            categories=[dict(id=label) for label in labels])
+        coco.dataset = dict(
+            images=[dict(id=image) for image in range(images)],
+            annotations=entries,
+            categories=[dict(id=label) for label in labels],
+        )
         with contextlib.redirect_stdout(io.StringIO()):  # it prints how far it is
             coco.createIndex()
     evaluation = COCOeval(truth, found, 'bbox')
@@ -123,7 +136,7 @@ def _match(images: int, iou_thresholds: np.ndarray, arrays: Dict[str, np.ndarray
     evaluation.params.areaRng, evaluation.params.areaRngLbl = evaluation.params.areaRng[:1], ['all']
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation.evaluate()
-    return [_matches(evaluation.evalImgs[place * images:(place + 1) * images]) for place in range(len(labels))]
+    return [_matches(evaluation.evalImgs[place * images : (place + 1) * images]) for place in range(len(labels))]
 
 
 def _matches(results: List[Optional[dict]]) -> Tuple[Matches, np.ndarray]:
@@ -145,7 +158,7 @@ def _ap_of_class(weight: np.ndarray, scored: Matches, positives: float) -> float
     right, wrong = np.cumsum(right * times, axis=1), np.cumsum(wrong * times, axis=1)
     precision = right / (right + wrong + np.spacing(1))
     precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    total, recalls = 0., np.linspace(0, 1, 101)
+    total, recalls = 0.0, np.linspace(0, 1, 101)
     for row, recall in zip(precision, right / positives):
         places = np.searchsorted(recall, recalls, side='left')
         total += row[places[places < len(row)]].sum()

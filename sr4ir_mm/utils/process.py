@@ -2,6 +2,7 @@
 
 To import the host libraries takes ten seconds of a CPU, which many short runs would pay one after the other.
 """
+
 import multiprocessing
 import os
 import runpy

@@ -1,4 +1,5 @@
 """From the config of a method to those of the protocols that it is compared with, by a table of phases."""
+
 import copy
 from typing import Any, Dict, Iterable, List, Optional, Sequence
 
@@ -109,10 +110,14 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
         _set_option(cfg, key, value, f"cfg_options of the protocol '{protocol.title}'")
     if protocol.get('reestimate_bn'):
         if protocol.phases:
-            raise ConfigError('A protocol has `reestimate_bn` and `phases`; allowed: `phases=[]` and, in `start`, the '
-                              'protocol whose trained parts are tested with new statistics.')
-        cfg.custom_hooks = [*cfg.get('custom_hooks', []), ConfigDict(
-            type='sr4ir_mm.ReestimateBatchNormHook', dataloader=cfg.train_dataloader)]
+            raise ConfigError(
+                'A protocol has `reestimate_bn` and `phases`; allowed: `phases=[]` and, in `start`, the '
+                'protocol whose trained parts are tested with new statistics.'
+            )
+        cfg.custom_hooks = [
+            *cfg.get('custom_hooks', []),
+            ConfigDict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=cfg.train_dataloader),
+        ]
     if protocol.phases:
         _train(cfg, protocol.phases, Cascade.terms)
         if check_choice(protocol.get('schedule'), (None, 'baseline'), f"schedule of the protocol '{protocol.title}'"):
@@ -156,8 +161,10 @@ def set_sigma(cfg: Config, sigma: float) -> Config:
     """
     cfg = copy.deepcopy(cfg)
     if 'sigma' not in (cfg.model.get('degradation') or {}):
-        raise ConfigError('--sigmas is given, but model.degradation has no `sigma`; allowed are configs with '
-                          "degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=…).")
+        raise ConfigError(
+            '--sigmas is given, but model.degradation has no `sigma`; allowed are configs with '
+            "degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=…)."
+        )
     cfg.model.degradation.sigma = sigma
     return cfg
 
@@ -185,8 +192,10 @@ def _own_restorer(model: ConfigDict, restorer: Optional[dict]) -> Optional[Confi
     known = dict(model.get('degradation') or {}, scale=model.scale)
     for key, value in restorer.items():
         if value is None and known.get(key) is None:
-            raise ConfigError(f"The protocol's restorer {restorer['type']} needs `{key}`, but model.degradation has "
-                              f'none; it has: {", ".join(known)}.')
+            raise ConfigError(
+                f"The protocol's restorer {restorer['type']} needs `{key}`, but model.degradation has "
+                f'none; it has: {", ".join(known)}.'
+            )
     return ConfigDict({key: known[key] if value is None else value for key, value in restorer.items()})
 
 
@@ -198,8 +207,10 @@ def _drop_recognizer(cfg: Config) -> None:
     for key in ('val_evaluator', 'test_evaluator'):
         metrics = [metric for metric in _as_list(cfg.get(key) or []) if is_image_metric(metric)]
         if not metrics:
-            raise ConfigError(f'{key} has no metric of restored images ({", ".join(IMAGE_METRICS)}), so nothing can be '
-                              "said about a protocol without recognizer; add, for example, dict(type='sr4ir_mm.PSNR').")
+            raise ConfigError(
+                f'{key} has no metric of restored images ({", ".join(IMAGE_METRICS)}), so nothing can be '
+                "said about a protocol without recognizer; add, for example, dict(type='sr4ir_mm.PSNR')."
+            )
         cfg[key] = metrics
 
 

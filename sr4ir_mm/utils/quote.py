@@ -1,4 +1,5 @@
 """Put what a file says into a sentence for people."""
+
 import re
 from typing import Any, Iterable
 

@@ -1,4 +1,5 @@
 """The state of a process's random generators."""
+
 import random
 from contextlib import contextmanager
 from typing import Iterator
@@ -13,7 +14,8 @@ def get_random_state() -> dict:
     state = dict(
         torch=torch.get_rng_state(),
         numpy=(kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),
-        python=random.getstate())
+        python=random.getstate(),
+    )
     if torch.cuda.is_available():
         state['cuda'] = torch.cuda.get_rng_state()
     return state

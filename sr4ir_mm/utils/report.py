@@ -1,4 +1,5 @@
 """One table and one plot of several runs of several protocols."""
+
 import csv
 import math
 import statistics
@@ -39,15 +40,16 @@ def _columns(results: Sequence[dict], metric: Optional[str]) -> Dict[str, callab
     memory = f'peak memory ({"/".join(kinds)}, MiB)'
     columns = {name: lambda result, name=name: float(result['metrics'].get(name, 'nan')) for name in shown}
     costs = dict(seconds='seconds', **{memory: 'peak_memory'}) if kinds else {}
-    return dict(columns, **{
-        name: lambda result, key=key: result.get(key, math.nan) for name, key in costs.items()})
+    return dict(columns, **{name: lambda result, key=key: result.get(key, math.nan) for name, key in costs.items()})
 
 
-def summarize(results: Sequence[dict],
-              order: Sequence[str],
-              metric: Optional[str],
-              baseline: Optional[str] = None,
-              interval: Optional[Callable[[str, str], Interval]] = None) -> List[dict]:
+def summarize(
+    results: Sequence[dict],
+    order: Sequence[str],
+    metric: Optional[str],
+    baseline: Optional[str] = None,
+    interval: Optional[Callable[[str, str], Interval]] = None,
+) -> List[dict]:
     """One row for each protocol: ``protocol``, ``seeds`` and, for each column, (mean, deviation).
 
     The deviation is that of a sample; one seed has none.
@@ -129,9 +131,15 @@ def markdown(rows: Sequence[dict], titles: Dict[str, str], baseline: Optional[st
     heads = [f'− {titles[baseline]} [95 %]' if column == DIFFERENCE else column for column in digits]
     lines = ['| protocol | ' + ' | '.join(heads) + ' | seeds |', '|' + '---|' * (len(heads) + 2)]
     for row in rows:
-        cells = [interval_text(row[column], digits[column]) if column == DIFFERENCE else
-                 _value_cell(*row[column], digits[column]) for column in digits]
-        lines.append('| ' + ' | '.join([titles[row['protocol']], *cells, ', '.join(map(str, row['seeds'])) or '–']) + ' |')
+        cells = [
+            interval_text(row[column], digits[column])
+            if column == DIFFERENCE
+            else _value_cell(*row[column], digits[column])
+            for column in digits
+        ]
+        lines.append(
+            '| ' + ' | '.join([titles[row['protocol']], *cells, ', '.join(map(str, row['seeds'])) or '–']) + ' |'
+        )
     note = describe(row[DIFFERENCE] for row in rows if DIFFERENCE in row)
     return '\n'.join(lines) + '\n' + (f'\n{note}\n' if note else '')
 
@@ -144,23 +152,31 @@ def write_csv(rows: Sequence[dict], path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(['protocol', 'seeds', *(column + part for column in columns for part in parts[column])])
         for row in rows:
-            values = [value for column in columns for value in row[column][:len(parts[column])]]
-            writer.writerow([row['protocol'], ' '.join(map(str, row['seeds'])),
-                             *('' if math.isnan(value) else value for value in values)])
+            values = [value for column in columns for value in row[column][: len(parts[column])]]
+            writer.writerow(
+                [
+                    row['protocol'],
+                    ' '.join(map(str, row['seeds'])),
+                    *('' if math.isnan(value) else value for value in values),
+                ]
+            )
 
 
-def plot(rows: Sequence[dict],
-         titles: Dict[str, str],
-         metric: Optional[str],
-         heading: str,
-         path: Path,
-         baseline: Optional[str] = None) -> None:
+def plot(
+    rows: Sequence[dict],
+    titles: Dict[str, str],
+    metric: Optional[str],
+    heading: str,
+    path: Path,
+    baseline: Optional[str] = None,
+) -> None:
     """The task metric and the image metrics of each protocol, with the deviation over the seeds.
 
     With a baseline the differences to it too, with their intervals.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
     names = [key for key in rows[0] if key in (metric, DIFFERENCE) or is_image_metric(key)]
     digits = _digits(rows)
     figure = Figure(figsize=(1.5 + 3.2 * len(names), 1.2 + 0.32 * len(rows)), layout='constrained')
@@ -177,8 +193,15 @@ def plot(rows: Sequence[dict],
             else:
                 error = [[row[name][1]]] * 2
             # points, not bars: neither decibels nor what matters of a metric starts at zero
-            axes.errorbar(mean, place, xerr=None if math.isnan(error[0][0]) else error, fmt='o', markersize=4, capsize=3,
-                          color='tab:blue')
+            axes.errorbar(
+                mean,
+                place,
+                xerr=None if math.isnan(error[0][0]) else error,
+                fmt='o',
+                markersize=4,
+                capsize=3,
+                color='tab:blue',
+            )
             text = f'{mean:{"+" if name == DIFFERENCE else ""}.{digits[name]}f}'
             axes.annotate(text, (mean, place), (0, 5), textcoords='offset points', ha='center', fontsize=7)
         if name == DIFFERENCE:

@@ -1,4 +1,5 @@
 """Learning-rate schedules in a config, and the length of the training that they have to follow."""
+
 import copy
 from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
@@ -30,7 +31,7 @@ def to_the_end(schedulers: Any, lengths: Dict[str, int]) -> Any:
         for name, value, rest in _ends(scheduler):
             if isinstance(value, str):
                 unit = _unit(scheduler)
-                check_choice(value, (unit, ), f'{key}.{name}')
+                check_choice(value, (unit,), f'{key}.{name}')
                 _set(scheduler, name, _positive(lengths[unit] - rest, f'{key}.{name}', value, lengths[unit]))
     return schedulers
 
@@ -54,13 +55,15 @@ def follow_length(cfg: dict, old: Dict[str, Any], overrides: Iterable[str]) -> L
         for name, value, rest in _ends(scheduler):
             path = f'{key}.{name}'
             given = any(f'{path}.'.startswith(f'{each}.') for each in overrides)
-            if given or value not in ((before - rest, ) if name == 'periods' else (before - rest, before)):
+            if given or value not in ((before - rest,) if name == 'periods' else (before - rest, before)):
                 continue
             follows = after - (rest if value == before - rest else 0)
             if follows > 0:
                 _set(scheduler, name, follows)
-                lines.append(f'train_cfg.{_unit(scheduler)} is {after} instead of {before}, and so {path} is '
-                             f'{follows} instead of {value}.')
+                lines.append(
+                    f'train_cfg.{_unit(scheduler)} is {after} instead of {before}, and so {path} is '
+                    f'{follows} instead of {value}.'
+                )
     return lines
 
 

@@ -1,4 +1,5 @@
 """What a test found, as one table for people and one file for programs."""
+
 import math
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
@@ -55,8 +56,10 @@ def split_classes(metrics: Dict[str, object], classes: Sequence[str]) -> Tuple[d
 
 def test_table(metrics: Dict[str, object], each: Dict[str, Dict[str, float]]) -> str:
     """The table: task metrics, image metrics with their unit and direction, classes."""
-    rows = [[name, _number(_or_nan(name, value)), str(IMAGE_METRICS[metric_name(name)]) if is_image_metric(name) else '']
-            for name, value in sorted(metrics.items(), key=lambda item: is_image_metric(item[0]))]
+    rows = [
+        [name, _number(_or_nan(name, value)), str(IMAGE_METRICS[metric_name(name)]) if is_image_metric(name) else '']
+        for name, value in sorted(metrics.items(), key=lambda item: is_image_metric(item[0]))
+    ]
     text = _table(['metric', 'value', ''], rows)
     if each:
         columns = list(dict.fromkeys(name for found in each.values() for name in found))
@@ -94,5 +97,6 @@ def report_test(metrics: Dict[str, object], classes: Sequence[str], config: str,
 
 def _plain(metrics: Dict[str, object]) -> Dict[str, object]:
     numbers = {key: float(value) if hasattr(value, '__float__') else value for key, value in metrics.items()}
-    return {key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in numbers.items()}
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in numbers.items()
+    }

@@ -1,4 +1,5 @@
 """One image as a row of pictures: what came in, what the restorer made of it, and what the recognizer sees in each."""
+
 from functools import lru_cache
 from itertools import count
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
@@ -25,6 +26,7 @@ _BLACK, _GREEN, _RED = (0, 0, 0), (0, 120, 0), (200, 0, 0)
 
 class Tile(NamedTuple):
     """A picture of a row: uint8 RGB, what it is, and what there is to say of this one."""
+
     image: np.ndarray
     title: str
     caption: str = ''
@@ -33,6 +35,7 @@ class Tile(NamedTuple):
 
 class Analysis(NamedTuple):
     """By the names LR, SR and HR: images of the size of ``sr``, the samples predicted for them, their features."""
+
     images: Dict[str, Tensor]
     predicted: Dict[str, object]
     features: Dict[str, Optional[List[Tensor]]]
@@ -57,13 +60,15 @@ class PanelDrawer:
             :func:`~sr4ir_mm.datasets.annotations_follow_image` tells, or in those of the original one.
     """
 
-    def __init__(self,
-                 cascade,
-                 dataset_meta: dict,
-                 visualizer: Optional[dict] = None,
-                 min_height: int = 192,
-                 max_height: int = 480,
-                 annotations_follow_image: bool = False) -> None:
+    def __init__(
+        self,
+        cascade,
+        dataset_meta: dict,
+        visualizer: Optional[dict] = None,
+        min_height: int = 192,
+        max_height: int = 480,
+        annotations_follow_image: bool = False,
+    ) -> None:
         self.cascade = cascade
         self.dataset_meta = with_palette(dataset_meta.get('classes') or (), dataset_meta.get('palette'))
         self.min_height = min_height
@@ -112,8 +117,10 @@ class PanelDrawer:
         """
         images, predicted, features = analysis or self.analyze(sample)
         tiles = [self._image_tile(name, image, sample) for name, image in images.items()]
-        tiles += [self._annotated(images[name], one, f'prediction on {name}', draw_gt=False)
-                  for name, one in predicted.items()]
+        tiles += [
+            self._annotated(images[name], one, f'prediction on {name}', draw_gt=False)
+            for name, one in predicted.items()
+        ]
         return tiles + self.ground_truth(images.get('HR', sample.sr), sample) + self._distances(features, sample)
 
     def ground_truth(self, image: Tensor, sample) -> List[Tile]:
@@ -164,7 +171,7 @@ class PanelDrawer:
         if not again:
             return original, features
         predicted = cascade.recognize(image, batch)[0]
-        predicted.sr = image[0, :, :blank.shape[1], :blank.shape[2]]
+        predicted.sr = image[0, :, : blank.shape[1], : blank.shape[2]]
         return predicted, features
 
     def _annotated(self, image: Tensor, sample, title: str, **kwargs) -> Tile:
@@ -181,8 +188,11 @@ class PanelDrawer:
         if features.get('HR') is None:
             return []
         shape = sample.sr.shape[-2:]
-        maps = {name: distance_map(found, features['HR'], self.cascade.tdp.weights, shape)
-                for name, found in features.items() if name != 'HR'}
+        maps = {
+            name: distance_map(found, features['HR'], self.cascade.tdp.weights, shape)
+            for name, found in features.items()
+            if name != 'HR'
+        }
         brightest = max(value.max().item() for value in maps.values()) or 1
         tiles = []
         for name, value in maps.items():
@@ -192,8 +202,9 @@ class PanelDrawer:
         return tiles
 
 
-def distance_map(one: Sequence[Tensor], other: Sequence[Tensor], weights: Sequence[float],
-                 shape: Sequence[int]) -> Tensor:
+def distance_map(
+    one: Sequence[Tensor], other: Sequence[Tensor], weights: Sequence[float], shape: Sequence[int]
+) -> Tensor:
     """Where two images differ in the recognizer's features.
 
     Args:
@@ -218,20 +229,26 @@ def distance_map(one: Sequence[Tensor], other: Sequence[Tensor], weights: Sequen
 @lru_cache(maxsize=1)
 def _colormap() -> np.ndarray:
     from matplotlib import colormaps
+
     return (colormaps['magma'](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 
 
 @lru_cache(maxsize=4)
 def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     from matplotlib import font_manager
-    return ImageFont.truetype(font_manager.findfont(
-        font_manager.FontProperties(family='DejaVu Sans', weight='bold' if bold else 'normal')), size)
+
+    return ImageFont.truetype(
+        font_manager.findfont(font_manager.FontProperties(family='DejaVu Sans', weight='bold' if bold else 'normal')),
+        size,
+    )
 
 
-def compose(rows: Sequence[Sequence[Tile]],
-            dataset_meta: Optional[dict] = None,
-            labels: Sequence[int] = (),
-            max_width: int = MAX_WIDTH) -> np.ndarray:
+def compose(
+    rows: Sequence[Sequence[Tile]],
+    dataset_meta: Optional[dict] = None,
+    labels: Sequence[int] = (),
+    max_width: int = MAX_WIDTH,
+) -> np.ndarray:
     """Rows of pictures as one.
 
     Args:
@@ -247,7 +264,7 @@ def compose(rows: Sequence[Sequence[Tile]],
     width = sum(_column_widths(rows, titles)) + _GAP * (len(titles) + 1)
     count = -(-len(titles) // -(-width // max_width))  # columns of a line, so that the lines are about as wide
     if count < len(titles):
-        groups = [titles[first:first + count] for first in range(0, len(titles), count)]
+        groups = [titles[first : first + count] for first in range(0, len(titles), count)]
         parts = [_grid([row], group) for row in rows for group in groups]
     else:
         parts = [_grid(rows, titles)]
@@ -265,9 +282,16 @@ def compose(rows: Sequence[Sequence[Tile]],
 def _column_widths(rows: Sequence[Sequence[Tile]], titles: Sequence[str]) -> List[int]:
     """As wide as its widest picture, caption or title."""
     return [
-        max([round(_font(14, True).getlength(title))] +
-            [max(tile.image.shape[1], round(_font(13).getlength(tile.caption)))
-             for row in rows for tile in row if tile.title == title]) for title in titles
+        max(
+            [round(_font(14, True).getlength(title))]
+            + [
+                max(tile.image.shape[1], round(_font(13).getlength(tile.caption)))
+                for row in rows
+                for tile in row
+                if tile.title == title
+            ]
+        )
+        for title in titles
     ]
 
 

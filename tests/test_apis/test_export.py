@@ -16,8 +16,9 @@ def image(height, width):
     return np.random.RandomState(0).randint(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize('task, part', [('segmentation', 'cascade'), ('classification', 'cascade'),
-                                        ('detection', 'restorer')])
+@pytest.mark.parametrize(
+    'task, part', [('segmentation', 'cascade'), ('classification', 'cascade'), ('detection', 'restorer')]
+)
 def test_a_graph_equals_pytorch(inferencer, checkpoints, tmp_path, task, part):
     run = inferencer(task)
     path = tmp_path / 'graph.onnx'
@@ -41,8 +42,17 @@ def test_sizes_stay_free_in_a_head_that_upsamples(tmp_path):
         segmentor(),
         neck=dict(type='FPN', in_channels=[8, 16, 32, 64], out_channels=8, num_outs=4),
         decode_head=dict(
-            type='FPNHead', in_channels=[8] * 4, in_index=[0, 1, 2, 3], feature_strides=[4, 8, 16, 32], channels=8,
-            dropout_ratio=0., num_classes=4, align_corners=False, init_cfg=dict(type='Normal', std=1.)))
+            type='FPNHead',
+            in_channels=[8] * 4,
+            in_index=[0, 1, 2, 3],
+            feature_strides=[4, 8, 16, 32],
+            channels=8,
+            dropout_ratio=0.0,
+            num_classes=4,
+            align_corners=False,
+            init_cfg=dict(type='Normal', std=1.0),
+        ),
+    )
     cfg = config(recognizer=recognizer)
     run = CascadeInferencer(cfg, save_checkpoint(cfg, tmp_path / 'fpn.pth'), 'cpu', show_progress=False)
     assert export_onnx(run.model, tmp_path / 'graph.onnx', 'cascade', {}) < 1e-4

@@ -21,7 +21,7 @@ class Evil:
     """What runs a command when it is unpickled."""
 
     def __reduce__(self):
-        return os.system, ('touch executed', )
+        return os.system, ('touch executed',)
 
 
 def image(height=12, width=16, seed=0):
@@ -81,19 +81,21 @@ def test_detection_at_a_size_that_the_detector_pads(inferencer):
 def test_a_clean_image_equals_what_a_test_does(inferencer, task):
     run = inferencer(task)
     rgb = image(34, 45)  # no multiple of the scale, nor of the detector's 32
-    result, = run.stream(rgb[..., ::-1].copy(), degrade=True)
+    (result,) = run.stream(rgb[..., ::-1].copy(), degrade=True)
     assert result.lr.shape == (9, 12, 3) and result.sr.shape == (34, 45, 3)
     assert np.array_equal(result.hr, rgb)
     packed = run.pipeline(
-        dict(img=np.ascontiguousarray(rgb[..., ::-1]), img_path='', img_shape=(34, 45), ori_shape=(34, 45)))
+        dict(img=np.ascontiguousarray(rgb[..., ::-1]), img_path='', img_shape=(34, 45), ori_shape=(34, 45))
+    )
     with torch.no_grad():
         expected = run.model.test_step(run.collate_fn([packed]))[0]
     assert torch.allclose(result.data_sample.sr, expected.sr, atol=1e-6)
     for key in ('pred_sem_seg', 'pred_instances', 'pred_score'):
         if key in expected:
             found, wanted = result.data_sample.get(key), expected.get(key)
-            found, wanted = (getattr(value, 'data', value) if key != 'pred_instances' else value.bboxes
-                             for value in (found, wanted))
+            found, wanted = (
+                getattr(value, 'data', value) if key != 'pred_instances' else value.bboxes for value in (found, wanted)
+            )
             assert torch.allclose(found.float(), wanted.float(), atol=1e-4)
 
 
@@ -112,8 +114,19 @@ def test_batches_and_tiles_change_nothing(inferencer):
 
 def test_pieces_of_a_restorer_with_windows(tmp_path):
     """The last piece, of two pixels, is less than a window, and no overlap is asked for."""
-    restorer = dict(type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=8, depths=[2], embed_dim=8,
-                    num_heads=[2], mlp_ratio=2, upsampler='pixelshuffle', resi_connection='1conv')
+    restorer = dict(
+        type='mmagic.SwinIRNet',
+        upscale=4,
+        in_chans=3,
+        img_size=8,
+        window_size=8,
+        depths=[2],
+        embed_dim=8,
+        num_heads=[2],
+        mlp_ratio=2,
+        upsampler='pixelshuffle',
+        resi_connection='1conv',
+    )
     cfg = config(restorer=restorer)
     run = CascadeInferencer(cfg, save_checkpoint(cfg, tmp_path / 'swinir.pth'), 'cpu', show_progress=False)
     whole = run(image(10, 18), tile=None)['sr'][0].astype(int)
@@ -143,6 +156,7 @@ def test_files(inferencer, tmp_path):
 
 def test_coco_results(inferencer, tmp_path):
     from pycocotools.coco import COCO
+
     run = inferencer('detection')
     predictions = run([image(seed=0), image(seed=1)], out_dir=str(tmp_path))['predictions']
     coco = COCO(str(tmp_path / 'coco.json'))
@@ -157,6 +171,7 @@ def test_coco_results(inferencer, tmp_path):
 @pytest.fixture
 def infer(tool, checkpoints, tmp_path):
     from mmengine.config import Config
+
     path = tmp_path / 'tiny.py'
     Config(config()).dump(str(path))
 
@@ -210,15 +225,23 @@ def test_images_of_every_kind(infer, tmp_path, capsys):
     }
     for name, content in bad.items():
         if content is None:
-            Image.fromarray(np.full((4, 4), .5, np.float32)).save(tmp_path / 'in' / name)
+            Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / 'in' / name)
         else:
             (tmp_path / 'in' / name).write_bytes(content)
     with pytest.raises(SystemExit) as end:
         infer(str(tmp_path / 'in'), '--out-dir', str(tmp_path / 'out'))
     assert f'{len(good)} of {len(good) + len(bad)} images are done' in capsys.readouterr().out
-    for line, name, message in zip(end.value.code.splitlines(), bad, (
-            'is damaged or cut off', 'is empty', 'has floating-point pixels', 'has more pixels than Pillow decodes',
-            'is no image')):
+    for line, name, message in zip(
+        end.value.code.splitlines(),
+        bad,
+        (
+            'is damaged or cut off',
+            'is empty',
+            'has floating-point pixels',
+            'has more pixels than Pillow decodes',
+            'is no image',
+        ),
+    ):
         assert f'{name} {message}' in line
     for kind in ('sr', 'labels', 'panels', 'predictions'):
         assert {path.stem for path in (tmp_path / 'out' / kind).iterdir()} == {name.split('.')[0] for name in good}
@@ -240,7 +263,10 @@ def test_mistakes_of_the_command_line(infer, tmp_path, monkeypatch):
 
 
 def test_mistakes_of_the_model(checkpoints, tmp_path):
-    with pytest.raises(ConfigError, match="The config is 'sr4ir_fpn_edsr_x4_dem', which is neither .*Did you mean 'sr4ir_fpn_edsr_x4_demo'"):
+    with pytest.raises(
+        ConfigError,
+        match="The config is 'sr4ir_fpn_edsr_x4_dem', which is neither .*Did you mean 'sr4ir_fpn_edsr_x4_demo'",
+    ):
         CascadeInferencer('sr4ir_fpn_edsr_x4_dem', checkpoints('segmentation'))
     with pytest.raises(ConfigError, match="'no.py', which does not exist"):
         CascadeInferencer('no.py', checkpoints('segmentation'))
@@ -269,11 +295,17 @@ def test_the_config_in_a_checkpoint_is_code_too(tmp_path, monkeypatch):
     assert not (tmp_path / 'executed').exists()
 
 
-@pytest.mark.parametrize('meta, message', [
-    (dict(classes=5), 'classes what are no names of classes'), (dict(classes=[1, 2]), 'classes what are no names'),
-    (dict(classes=['\x1b[2J']), 'classes what are no names'), (dict(palette='abc'), 'palette what are no RGB colors'),
-    (dict(palette=[[1, 2, 'a']]), 'palette what are no RGB colors'), ([1], 'classes what are no names')
-])
+@pytest.mark.parametrize(
+    'meta, message',
+    [
+        (dict(classes=5), 'classes what are no names of classes'),
+        (dict(classes=[1, 2]), 'classes what are no names'),
+        (dict(classes=['\x1b[2J']), 'classes what are no names'),
+        (dict(palette='abc'), 'palette what are no RGB colors'),
+        (dict(palette=[[1, 2, 'a']]), 'palette what are no RGB colors'),
+        ([1], 'classes what are no names'),
+    ],
+)
 def test_strange_classes_of_a_checkpoint(checkpoints, tmp_path, meta, message):
     checkpoint = torch.load(checkpoints('segmentation'))
     checkpoint['meta'] = dict(dataset_meta=meta)
@@ -301,5 +333,5 @@ def test_an_image_that_cannot_be_written_is_reported(inferencer, tmp_path, monke
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(outputs, 'write_image', full)
-    result, = inferencer().stream(image(), out_dir=str(tmp_path))
+    (result,) = inferencer().stream(image(), out_dir=str(tmp_path))
     assert 'No space left on device' in result.error

@@ -2,6 +2,7 @@
 
 The networks of the source layouts are written here from their published descriptions, as small as they get.
 """
+
 import copy
 import math
 import re
@@ -37,7 +38,6 @@ def conv(inside, outside):
 
 
 class EDSRBlock(nn.Module):
-
     def __init__(self, width):
         super().__init__()
         self.body = nn.Sequential(conv(width, width), nn.ReLU(), conv(width, width))
@@ -79,11 +79,10 @@ def unwindows(x, size, height, width):
 
 
 class Attention(nn.Module):
-
     def __init__(self, dim, size, heads):
         super().__init__()
         self.heads = heads
-        self.relative_position_bias_table = nn.Parameter(torch.randn((2 * size - 1)**2, heads))
+        self.relative_position_bias_table = nn.Parameter(torch.randn((2 * size - 1) ** 2, heads))
         where = torch.stack(torch.meshgrid(torch.arange(size), torch.arange(size), indexing='ij')).flatten(1)
         apart = where[:, :, None] - where[:, None] + size - 1
         self.register_buffer('relative_position_index', apart[0] * (2 * size - 1) + apart[1])
@@ -96,12 +95,13 @@ class Attention(nn.Module):
         if mask is not None:
             bias = bias + mask.repeat(count // len(mask), 1, 1)[:, None]
         return self.proj(
-            F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(count, -1, -1,
-                                                                          -1)).transpose(1, 2).reshape(x.shape))
+            F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(count, -1, -1, -1))
+            .transpose(1, 2)
+            .reshape(x.shape)
+        )
 
 
 class Block(nn.Module):
-
     def __init__(self, dim, size, heads, shift, trained_size):
         super().__init__()
         self.size, self.shift = size, shift
@@ -117,7 +117,7 @@ class Block(nn.Module):
         for index, (rows, columns) in enumerate((rows, columns) for rows in self.cuts() for columns in self.cuts()):
             region[:, rows, columns] = index
         region = windows(region, self.size).squeeze(-1)
-        return torch.where(region[:, None] == region[:, :, None], 0., -100.)
+        return torch.where(region[:, None] == region[:, :, None], 0.0, -100.0)
 
     def cuts(self):
         return slice(0, -self.size), slice(-self.size, -self.shift), slice(-self.shift, None)
@@ -143,7 +143,8 @@ class SwinIR(nn.Module):
             layer = nn.Module()
             layer.residual_group = nn.Module()
             layer.residual_group.blocks = nn.ModuleList(
-                Block(dim, size, heads, shift, trained_size) for shift in (0, size // 2))
+                Block(dim, size, heads, shift, trained_size) for shift in (0, size // 2)
+            )
             layer.conv = conv(dim, dim)
             layers.append(layer)
         self.layers = nn.ModuleList(layers)
@@ -151,8 +152,9 @@ class SwinIR(nn.Module):
         self.conv_after_body = conv(dim, dim)
         self.conv_before_upsample = nn.Sequential(conv(dim, feat), nn.LeakyReLU(0.01))
         steps = [3] if scale == 3 else [2] * int(math.log2(scale))
-        self.upsample = nn.Sequential(*(layer for step in steps
-                                        for layer in (conv(feat, feat * step**2), nn.PixelShuffle(step))))
+        self.upsample = nn.Sequential(
+            *(layer for step in steps for layer in (conv(feat, feat * step**2), nn.PixelShuffle(step)))
+        )
         self.conv_last = conv(feat, 3)
 
     def forward(self, x):
@@ -177,7 +179,7 @@ def converted(tool, tmp_path, layout, *networks, options=(), name='out.pth'):
     return str(tmp_path / name)
 
 
-def edsr_cfg(scale, factor=1.):
+def edsr_cfg(scale, factor=1.0):
     return dict(
         type='mmagic.EDSRNet',
         in_channels=3,
@@ -185,7 +187,8 @@ def edsr_cfg(scale, factor=1.):
         mid_channels=8,
         num_blocks=2,
         upscale_factor=scale,
-        rgb_mean=[factor * value for value in RGB_MEAN])
+        rgb_mean=[factor * value for value in RGB_MEAN],
+    )
 
 
 def swinir_cfg(scale):
@@ -202,7 +205,8 @@ def swinir_cfg(scale):
         num_heads=[2, 2],
         mlp_ratio=2,
         upsampler='pixelshuffle',
-        resi_connection='1conv')
+        resi_connection='1conv',
+    )
 
 
 def cascade(scale, restorer, **kwargs):
@@ -212,7 +216,9 @@ def cascade(scale, restorer, **kwargs):
             scale=scale,
             restorer=restorer,
             data_preprocessor=dict(type='mmseg.SegDataPreProcessor'),
-            **kwargs)).eval()
+            **kwargs,
+        )
+    ).eval()
 
 
 @pytest.mark.parametrize('rescale', [False, True], ids=['img_range', 'rescaled biases'])
@@ -225,7 +231,8 @@ def test_edsr(tool, tmp_path, scale, rescale):
         'edsr',
         source.state_dict(),
         options=['--rescale-biases'] * rescale,
-        name='out.safetensors' if scale == 2 else 'out.pth')
+        name='out.safetensors' if scale == 2 else 'out.pth',
+    )
     restorer = dict(edsr_cfg(scale, 1 if rescale else 255), init_cfg=dict(type='Pretrained', checkpoint=path))
     ours = cascade(scale, restorer, img_range=1 if rescale else 255)
     ours.load_pretrained()
@@ -260,30 +267,41 @@ def classifier_cfg(backbone, head):
 
 
 CLASSIFIERS = dict(
-    resnet18=('resnet',
-              classifier_cfg(dict(type='ResNet', depth=18), dict(type='LinearClsHead', in_channels=512,
-                                                                 num_classes=7))),
-    resnet50=('resnet',
-              classifier_cfg(
-                  dict(type='ResNet', depth=50), dict(type='LinearClsHead', in_channels=2048, num_classes=7))),
-    mobilenet_v3_large=('mobilenetv3',
-                        classifier_cfg(
-                            dict(type='MobileNetV3', arch='large'),
-                            dict(
-                                type='StackedLinearClsHead',
-                                num_classes=7,
-                                in_channels=960,
-                                mid_channels=[1280],
-                                act_cfg=dict(type='HSwish')))),
-    mobilenet_v3_small=('mobilenetv3',
-                        classifier_cfg(
-                            dict(type='MobileNetV3', arch='small'),
-                            dict(
-                                type='StackedLinearClsHead',
-                                num_classes=7,
-                                in_channels=576,
-                                mid_channels=[1024],
-                                act_cfg=dict(type='HSwish')))))
+    resnet18=(
+        'resnet',
+        classifier_cfg(dict(type='ResNet', depth=18), dict(type='LinearClsHead', in_channels=512, num_classes=7)),
+    ),
+    resnet50=(
+        'resnet',
+        classifier_cfg(dict(type='ResNet', depth=50), dict(type='LinearClsHead', in_channels=2048, num_classes=7)),
+    ),
+    mobilenet_v3_large=(
+        'mobilenetv3',
+        classifier_cfg(
+            dict(type='MobileNetV3', arch='large'),
+            dict(
+                type='StackedLinearClsHead',
+                num_classes=7,
+                in_channels=960,
+                mid_channels=[1280],
+                act_cfg=dict(type='HSwish'),
+            ),
+        ),
+    ),
+    mobilenet_v3_small=(
+        'mobilenetv3',
+        classifier_cfg(
+            dict(type='MobileNetV3', arch='small'),
+            dict(
+                type='StackedLinearClsHead',
+                num_classes=7,
+                in_channels=576,
+                mid_channels=[1024],
+                act_cfg=dict(type='HSwish'),
+            ),
+        ),
+    ),
+)
 
 
 @pytest.mark.parametrize('arch', CLASSIFIERS)
@@ -302,8 +320,9 @@ def test_torchvision(tool, tmp_path, arch):
     # and the backbone alone, which a host library takes by `prefix`
     backbone = MODELS.build(
         dict(
-            cfg['backbone'], _scope_='mmpretrain', init_cfg=dict(type='Pretrained', checkpoint=path,
-                                                                 prefix='backbone')))
+            cfg['backbone'], _scope_='mmpretrain', init_cfg=dict(type='Pretrained', checkpoint=path, prefix='backbone')
+        )
+    )
     backbone.init_weights()
     assert all(torch.equal(value, ours.backbone.state_dict()[name]) for name, value in backbone.state_dict().items())
 
@@ -340,29 +359,34 @@ def test_deeplabv3_resnet(monkeypatch):
     """On a ResNet of bottlenecks with one or two blocks a stage."""
     from mmseg.models.backbones.resnet import Bottleneck, ResNet
     from torchvision.models.segmentation.deeplabv3 import DeepLabHead, DeepLabV3, FCNHead, IntermediateLayerGetter
+
     backbone = torchvision.models.ResNet(
-        torchvision.models.resnet.Bottleneck, [1, 1, 2, 2], replace_stride_with_dilation=[False, True, True])
+        torchvision.models.resnet.Bottleneck, [1, 1, 2, 2], replace_stride_with_dilation=[False, True, True]
+    )
     source = shaken(
         DeepLabV3(
-            IntermediateLayerGetter(backbone, dict(layer3='aux', layer4='out')), DeepLabHead(2048, 5), FCNHead(1024, 5)))
+            IntermediateLayerGetter(backbone, dict(layer3='aux', layer4='out')), DeepLabHead(2048, 5), FCNHead(1024, 5)
+        )
+    )
     monkeypatch.setitem(ResNet.arch_settings, 50, (Bottleneck, (1, 1, 2, 2)))
     ours = MODELS.build(
         recognizer_cfg(
-            'deeplabv3_mobilenetv3', **{
-                'backbone':
-                dict(
+            'deeplabv3_mobilenetv3',
+            **{
+                'backbone': dict(
                     _delete_=True,
                     type='ResNet',
                     depth=50,
                     strides=(1, 2, 1, 1),
                     dilations=(1, 1, 2, 4),
                     contract_dilation=True,
-                    norm_cfg=dict(type='BN')),
-                'decode_head':
-                dict(in_channels=2048, in_index=3, num_classes=5),
-                'auxiliary_head':
-                dict(in_channels=1024, in_index=2, channels=256, num_classes=5)
-            })).eval()
+                    norm_cfg=dict(type='BN'),
+                ),
+                'decode_head': dict(in_channels=2048, in_index=3, num_classes=5),
+                'auxiliary_head': dict(in_channels=1024, in_index=2, channels=256, num_classes=5),
+            },
+        )
+    ).eval()
     found = ours.load_state_dict(from_deeplabv3(source.state_dict()), strict=False)
     assert not found.unexpected_keys and not found.missing_keys
     image = torch.randn(1, 3, 48, 64)
@@ -376,18 +400,23 @@ def faster_rcnn():
     """torchvision's fasterrcnn_mobilenet_v3_large_fpn with frozen batch norms and a narrower head."""
     torch.manual_seed(0)
     options = dict(backbone_name='mobilenet_v3_large', weights=None, fpn=True, trainable_layers=3)
-    learning = mobilenet_backbone(norm_layer=partial(nn.BatchNorm2d, momentum=1.), **options)
+    learning = mobilenet_backbone(norm_layer=partial(nn.BatchNorm2d, momentum=1.0), **options)
     learning(torch.randn(2, 3, 64, 128))  # without statistics of their own input, features hardly depend on the image
     backbone = mobilenet_backbone(**options)
     backbone.load_state_dict(learning.state_dict())
     source = FasterRCNN(
         backbone,
-        rpn_anchor_generator=AnchorGenerator(((32, 64, 128, 256, 512), ) * 3, ((0.5, 1.0, 2.0), ) * 3),
+        rpn_anchor_generator=AnchorGenerator(((32, 64, 128, 256, 512),) * 3, ((0.5, 1.0, 2.0),) * 3),
         rpn_score_thresh=0.05,
         box_head=TwoMLPHead(256 * 7 * 7, 64),
-        box_predictor=FastRCNNPredictor(64, 21))
-    for layer, std in ((source.rpn.head.cls_logits, 0.3), (source.rpn.head.bbox_pred, 0.03),
-                       (source.roi_heads.box_predictor.cls_score, 0.5), (source.roi_heads.box_predictor.bbox_pred, 0.1)):
+        box_predictor=FastRCNNPredictor(64, 21),
+    )
+    for layer, std in (
+        (source.rpn.head.cls_logits, 0.3),
+        (source.rpn.head.bbox_pred, 0.03),
+        (source.roi_heads.box_predictor.cls_score, 0.5),
+        (source.roi_heads.box_predictor.bbox_pred, 0.1),
+    ):
         nn.init.normal_(layer.weight, std=std)  # so that boxes differ and some are sure
         nn.init.normal_(layer.bias, std=std)
     return source.eval()
@@ -395,13 +424,12 @@ def faster_rcnn():
 
 def detector_cfg():
     return recognizer_cfg(
-        'faster-rcnn_mobilenetv3', **{
-            'roi_head.bbox_head.fc_out_channels': 64,
-            'test_cfg.rpn.nms.score_threshold': 0.05
-        })
+        'faster-rcnn_mobilenetv3',
+        **{'roi_head.bbox_head.fc_out_channels': 64, 'test_cfg.rpn.nms.score_threshold': 0.05},
+    )
 
 
-def nms_in_float64(boxes, scores, iou_threshold, score_threshold=0., **kwargs):
+def nms_in_float64(boxes, scores, iou_threshold, score_threshold=0.0, **kwargs):
     """torchvision's NMS as mmcv's is called; that one takes float32 only, where near ties are decided by rounding."""
     known = (scores > score_threshold).nonzero().squeeze(1)
     kept = known[torchvision.ops.nms(boxes[known], scores[known], iou_threshold)]
@@ -412,6 +440,7 @@ def test_faster_rcnn(tool, tmp_path, monkeypatch):
     """In float64: features, scores and boxes of proposals and RoIs, and the detections."""
     from mmdet.structures import DetDataSample
     from mmdet.structures.bbox import bbox2roi
+
     source = faster_rcnn()
     path = converted(tool, tmp_path, 'faster-rcnn', source.state_dict(), name='out.safetensors')
     ours = MODELS.build(detector_cfg()).eval()
@@ -431,7 +460,7 @@ def test_faster_rcnn(tool, tmp_path, monkeypatch):
     source, ours = source.double(), ours.double()
     torch.manual_seed(0)
     image, size = torch.randn(1, 3, 64, 128).double(), (64, 128)
-    sample = DetDataSample(metainfo=dict(img_shape=size, ori_shape=size, scale_factor=(1., 1.)))
+    sample = DetDataSample(metainfo=dict(img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0)))
     with torch.no_grad():
         expected, found = source.backbone(image), ours.extract_feat(image)
         assert len(found) == len(expected) == 3 and all(map(close, found, expected.values()))
@@ -456,7 +485,9 @@ def test_faster_rcnn(tool, tmp_path, monkeypatch):
 def test_faster_rcnn_of_older_torchvisions():
     """Until torchvision 0.13 the convolutions of FPN and RPN had no Sequential around them."""
     weights = names_of(faster_rcnn())
-    older = {re.sub(r'((?:fpn\.\w+\.\d|rpn\.head\.conv))\.(?:0\.)+', r'\1.', name): value for name, value in weights.items()}
+    older = {
+        re.sub(r'((?:fpn\.\w+\.\d|rpn\.head\.conv))\.(?:0\.)+', r'\1.', name): value for name, value in weights.items()
+    }
     assert {'backbone.fpn.inner_blocks.0.weight', 'rpn.head.conv.bias'} <= older.keys() - weights.keys()
     assert from_faster_rcnn(older).keys() == from_faster_rcnn(weights).keys()
 
@@ -474,8 +505,8 @@ def training_checkpoint(**networks):
         epoch=100,
         opt=OrderedDict(name='024_SR4IR_edsr_x8', scale=8, train=OrderedDict(betas=[0.9, 0.999], eta_min=1e-6)),
         schedulers=[schedule.state_dict()],
-        **{name: network.state_dict()
-           for name, network in networks.items()})
+        **{name: network.state_dict() for name, network in networks.items()},
+    )
 
 
 @pytest.mark.parametrize('rescale', [False, True])
@@ -486,11 +517,10 @@ def test_sr4ir_cascade(tool, tmp_path, rescale):
         tool,
         tmp_path,
         'sr4ir',
-        dict(params=restorer.state_dict()), {
-            f'module.{name}': value
-            for name, value in classifier.state_dict().items()
-        },
-        options=['--rescale-biases'] * rescale)
+        dict(params=restorer.state_dict()),
+        {f'module.{name}': value for name, value in classifier.state_dict().items()},
+        options=['--rescale-biases'] * rescale,
+    )
     mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
     ours = MODELS.build(
         dict(
@@ -500,7 +530,10 @@ def test_sr4ir_cascade(tool, tmp_path, rescale):
             restorer=edsr_cfg(4, 1 if rescale else 255),
             recognizer=dict(
                 copy.deepcopy(CLASSIFIERS['resnet18'][1]),
-                data_preprocessor=dict(mean=mean.tolist(), std=std.tolist(), to_rgb=True)))).eval()
+                data_preprocessor=dict(mean=mean.tolist(), std=std.tolist(), to_rgb=True),
+            ),
+        )
+    ).eval()
     ours.load_state_dict(load_checkpoint(path)['state_dict'])
     lr = torch.rand(2, 3, 16, 16)
     with torch.no_grad():
@@ -515,13 +548,16 @@ def test_sr4ir_cascade(tool, tmp_path, rescale):
 def test_sr4ir_segmentation(tool, tmp_path, files):
     init_default_scope('mmseg')
     restorer, source = EDSR(4).eval(), deeplabv3()
-    networks = [training_checkpoint(net_sr=restorer, net_seg=source)] if files == 1 else [
-        restorer.state_dict(), source.state_dict()
-    ]
+    networks = (
+        [training_checkpoint(net_sr=restorer, net_seg=source)]
+        if files == 1
+        else [restorer.state_dict(), source.state_dict()]
+    )
     path = converted(tool, tmp_path, 'sr4ir', *networks, options=['--rescale-biases'])
     recognizer = recognizer_cfg('deeplabv3_mobilenetv3')
     ours = MODELS.build(
-        dict(type='sr4ir_mm.CascadeSegmentor', scale=4, restorer=edsr_cfg(4), recognizer=recognizer)).eval()
+        dict(type='sr4ir_mm.CascadeSegmentor', scale=4, restorer=edsr_cfg(4), recognizer=recognizer)
+    ).eval()
     state = load_checkpoint(path)['state_dict']
     check_filled(ours, state, path, 'the model', 'look')  # as tools/test.py does
     assert not ours.load_state_dict(state, strict=False).unexpected_keys
@@ -537,12 +573,22 @@ def test_sr4ir_segmentation(tool, tmp_path, files):
 def test_a_cascade_with_swinir_is_whole(tool, tmp_path):
     """Its masks and indices are not converted: the network makes them."""
     init_default_scope('mmpretrain')
-    path = converted(tool, tmp_path, 'sr4ir', torchvision.models.resnet18(num_classes=7).state_dict(),
-                     dict(params=SwinIR(2).state_dict()))  # in any order
+    path = converted(
+        tool,
+        tmp_path,
+        'sr4ir',
+        torchvision.models.resnet18(num_classes=7).state_dict(),
+        dict(params=SwinIR(2).state_dict()),
+    )  # in any order
     ours = MODELS.build(
         dict(
-            type='sr4ir_mm.CascadeClassifier', scale=2, restorer=swinir_cfg(2),
-            recognizer=copy.deepcopy(CLASSIFIERS['resnet18'][1]), data_preprocessor=dict(type='ClsDataPreprocessor')))
+            type='sr4ir_mm.CascadeClassifier',
+            scale=2,
+            restorer=swinir_cfg(2),
+            recognizer=copy.deepcopy(CLASSIFIERS['resnet18'][1]),
+            data_preprocessor=dict(type='ClsDataPreprocessor'),
+        )
+    )
     check_filled(ours, load_checkpoint(path)['state_dict'], path, 'the model', 'look')
 
 
@@ -552,7 +598,14 @@ def test_sr4ir_detection(tool, tmp_path):
     checkpoint = training_checkpoint(net_sr=restorer, net_det=source)
     path = converted(tool, tmp_path, 'sr4ir', checkpoint)
     ours = MODELS.build(
-        dict(type='sr4ir_mm.CascadeDetector', scale=4, img_range=255, restorer=edsr_cfg(4, 255), recognizer=detector_cfg()))
+        dict(
+            type='sr4ir_mm.CascadeDetector',
+            scale=4,
+            img_range=255,
+            restorer=edsr_cfg(4, 255),
+            recognizer=detector_cfg(),
+        )
+    )
     state = load_checkpoint(path)['state_dict']
     check_filled(ours, state, path, 'the model', 'look')
     # the networks of a training checkpoint one by one: the same weights
@@ -566,7 +619,9 @@ def test_sr4ir_detection(tool, tmp_path):
 
 def test_a_wrong_layout_is_told(tool, tmp_path):
     resnet, swinir, edsr = torchvision.models.resnet18().state_dict(), SwinIR(2).state_dict(), EDSR(2).state_dict()
-    mobilenet, segmentor, detector = map(names_of, (torchvision.models.mobilenet_v3_large(), deeplabv3(), faster_rcnn()))
+    mobilenet, segmentor, detector = map(
+        names_of, (torchvision.models.mobilenet_v3_large(), deeplabv3(), faster_rcnn())
+    )
     for layout, weights, message in (
         ('edsr', resnet, r'not in the layout of EDSR-PyTorch: .* for example conv1\.weight'),
         ('resnet', edsr, r"not in the layout of torchvision's ResNet.*sub_mean\.weight.*EDSR-PyTorch.*`edsr`"),
@@ -583,7 +638,9 @@ def test_a_wrong_layout_is_told(tool, tmp_path):
     ):  # yapf: disable
         with pytest.raises(CheckpointError, match=rf'0\.pth.*{message}'):
             converted(tool, tmp_path, layout, weights)
-    with pytest.raises(CheckpointError, match=r"1\.pth: .*one recognizer; given are: torchvision's ResNet, torchvision's R"):
+    with pytest.raises(
+        CheckpointError, match=r"1\.pth: .*one recognizer; given are: torchvision's ResNet, torchvision's R"
+    ):
         converted(tool, tmp_path, 'sr4ir', resnet, resnet)
     with pytest.raises(ConfigError, match='sr4ir takes at most two files, but 3 are given'):
         converted(tool, tmp_path, 'sr4ir', edsr, resnet, resnet)

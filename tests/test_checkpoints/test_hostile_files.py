@@ -2,6 +2,7 @@
 
 The whole corpus takes minutes: ``bash tools/run_tests.sh -m slow -s tests/test_checkpoints/test_hostile_files.py``.
 """
+
 import json
 import os
 import subprocess
@@ -22,9 +23,15 @@ def worker(tmp_path_factory):
     harmless.write_bytes(saved({}))
     root = Path(__file__).parents[2]
     paths = os.pathsep.join([str(root), *filter(None, [os.environ.get('PYTHONPATH')])])
-    with subprocess.Popen([sys.executable, '-m', 'tests.test_checkpoints.hostile.worker', str(harmless)], cwd=root, text=True,
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          env=dict(os.environ, PYTHONPATH=paths)) as process:
+    with subprocess.Popen(
+        [sys.executable, '-m', 'tests.test_checkpoints.hostile.worker', str(harmless)],
+        cwd=root,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=dict(os.environ, PYTHONPATH=paths),
+    ) as process:
         yield process
         process.stdin.close()
 
@@ -59,12 +66,23 @@ def faults(found):
 CORPUS = corpus()
 
 
-@pytest.mark.parametrize('what', [
-    'zip, posix.system', 'legacy, os.system', 'by STACK_GLOBAL', 'an encoded text, again and again',
-    'a tensor of 200,000 dimensions', 'a text of a promised length', 'a list that holds itself',
-    'keys that collide, whole numbers', 'a directory of 200,000 entries', 'names that a terminal obeys, zip',
-    'safetensors of 200,000 dimensions', 'a config that is run, zip'
-])
+@pytest.mark.parametrize(
+    'what',
+    [
+        'zip, posix.system',
+        'legacy, os.system',
+        'by STACK_GLOBAL',
+        'an encoded text, again and again',
+        'a tensor of 200,000 dimensions',
+        'a text of a promised length',
+        'a list that holds itself',
+        'keys that collide, whole numbers',
+        'a directory of 200,000 entries',
+        'names that a terminal obeys, zip',
+        'safetensors of 200,000 dimensions',
+        'a config that is run, zip',
+    ],
+)
 def test_some_hostile_files(worker, tmp_path, what):
     assert not list(faults(tried(worker, dict(CORPUS)[what], tmp_path)))
 
@@ -78,8 +96,10 @@ def test_the_whole_corpus_of_hostile_files(worker, tmp_path):
             bad[what] = list(faults(found))
     longest, largest = (max(results, key=lambda what: results[what][key]) for key in ('seconds', 'memory'))
     refused = sum(found['outcome'].startswith('refused') for found in results.values())
-    print(f'\n{len(results)} files: {refused} refused, {len(results) - refused} read\n'
-          f'most time: {results[longest]["seconds"]:.1f} s ({longest})\n'
-          f'most memory: {results[largest]["memory"] / 2**20:.0f} MiB ({largest})')
+    print(
+        f'\n{len(results)} files: {refused} refused, {len(results) - refused} read\n'
+        f'most time: {results[longest]["seconds"]:.1f} s ({longest})\n'
+        f'most memory: {results[largest]["memory"] / 2**20:.0f} MiB ({largest})'
+    )
     assert len(results) >= 320
     assert not bad, '\n'.join(f'{what}: {why}' for what, why in bad.items())

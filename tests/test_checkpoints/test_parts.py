@@ -1,4 +1,5 @@
 """Checkpoints of the libraries go into a cascade, train, come out, and the libraries read them back."""
+
 import copy
 import os
 
@@ -14,8 +15,14 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
-from sr4ir_mm.checkpoints import (check_doors, check_nested, load_checkpoint, load_part, save_checkpoint,
-                                  trust_checkpoints)
+from sr4ir_mm.checkpoints import (
+    check_doors,
+    check_nested,
+    load_checkpoint,
+    load_part,
+    save_checkpoint,
+    trust_checkpoints,
+)
 from sr4ir_mm.checkpoints.export import export_parts
 from sr4ir_mm.registry import MODELS
 from sr4ir_mm.utils import CheckpointError, ConfigError
@@ -39,15 +46,19 @@ def detector():
             in_channels=8,
             feat_channels=8,
             stacked_convs=1,
-            norm_cfg=dict(type='GN', num_groups=2)),
+            norm_cfg=dict(type='GN', num_groups=2),
+        ),
         test_cfg=dict(
-            nms_pre=100, min_bbox_size=0, score_thr=0.0, nms=dict(type='nms', iou_threshold=0.5), max_per_img=20))
+            nms_pre=100, min_bbox_size=0, score_thr=0.0, nms=dict(type='nms', iou_threshold=0.5), max_per_img=20
+        ),
+    )
 
 
 TASKS = dict(
     Segmentor=('mmseg', segmentor, seg_batch),
     Detector=('mmdet', detector, det_batch),
-    Classifier=('mmpretrain', resnet, cls_batch))
+    Classifier=('mmpretrain', resnet, cls_batch),
+)
 
 
 class Stub(BaseDataset):
@@ -77,12 +88,13 @@ def zoo_file(folder, scope, model_cfg, published=True):
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
         default_scope=scope,
         log_level='ERROR',
-        experiment_name=f'{scope}_{folder.name}')
+        experiment_name=f'{scope}_{folder.name}',
+    )
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     spoil(runner.model)
     hub = runner.message_hub
     for step in range(3):
-        hub.update_scalar('train/loss', 1. / (step + 1))
+        hub.update_scalar('train/loss', 1.0 / (step + 1))
         hub.update_scalar('train/time', np.float64(0.5))
     hub.update_info('best_score', np.float64(0.5))
     runner.save_checkpoint(str(folder), 'epoch_0.pth', save_optimizer=False, save_param_scheduler=False)
@@ -104,13 +116,16 @@ def predictions(model, scope):
     sample = dict(mmseg=seg_batch, mmdet=det_batch, mmpretrain=cls_batch)[scope]()['data_samples'][0]
     size = tuple(photo().shape[1:])
     sample.set_metainfo(
-        dict(img_shape=size, ori_shape=size, scale_factor=(1., 1.), pad_shape=size, batch_input_shape=size))
+        dict(img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0), pad_shape=size, batch_input_shape=size)
+    )
     if scope == 'mmseg':
         del sample.gt_sem_seg
     with torch.no_grad():
         found = model.eval().test_step(
-            dict(inputs=[photo()], data_samples=[sample]) if scope !=
-            'mmpretrain' else dict(inputs=photo()[None], data_samples=[sample]))[0]
+            dict(inputs=[photo()], data_samples=[sample])
+            if scope != 'mmpretrain'
+            else dict(inputs=photo()[None], data_samples=[sample])
+        )[0]
     if scope == 'mmseg':
         return [found.seg_logits.data]
     if scope == 'mmdet':
@@ -135,11 +150,13 @@ def test_in_train_out_and_back_into_the_host_library(task, tool, tmp_path):
     expected = predictions(cascade.recognizer, scope)
     assert not torch.equal(expected[0], predictions(published, scope)[0])
     meta = dict(
-        dataset_meta=dict(classes=CLASSES, palette=PALETTE), epoch=1, iter=1, best=np.float64(0.5), cfg='import os')
+        dataset_meta=dict(classes=CLASSES, palette=PALETTE), epoch=1, iter=1, best=np.float64(0.5), cfg='import os'
+    )
     trained = str(tmp_path / 'cascade.pth')
     save_checkpoint(
         dict(meta=meta, state_dict=cascade.state_dict(), message_hub=MessageHub.get_current_instance().state_dict()),
-        trained)
+        trained,
+    )
     config = tmp_path / 'config.py'
     Config(dict(default_scope=scope, model=dict(scale=4, restorer=dict(EDSR), recognizer=cfg))).dump(str(config))
     tool('model_converters/export_parts').main([trained, str(tmp_path / 'parts'), '--config', str(config)])
@@ -159,13 +176,16 @@ def test_in_train_out_and_back_into_the_host_library(task, tool, tmp_path):
     editor = MODELS.build(dict(Config.fromfile(tmp_path / 'parts/restorer.py').model, _scope_='mmagic')).eval()
     content = torch.load(tmp_path / 'parts/restorer.pth', weights_only=True)
     mmengine_checkpoint._load_checkpoint_to_model(editor, content, strict=True)
-    image = photo()[None] / 255.
+    image = photo()[None] / 255.0
     with torch.no_grad():
         assert torch.equal(editor.generator(image), cascade.eval().restore(image))
 
     # the round trip: cascade, parts, cascade
-    again = build(task, dict(recognizer(), init_cfg=dict(type='Pretrained', checkpoint=exported)),
-                  dict(EDSR, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'parts/restorer.pth'))))
+    again = build(
+        task,
+        dict(recognizer(), init_cfg=dict(type='Pretrained', checkpoint=exported)),
+        dict(EDSR, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'parts/restorer.pth'))),
+    )
     before, after = cascade.state_dict(), again.state_dict()
     assert before.keys() == after.keys()
     for name, value in before.items():
@@ -200,6 +220,7 @@ def test_usual_prefixes_are_taken_off(tmp_path, prefix, key):
 def test_averaged_weights_are_preferred(tmp_path):
     """As mmagic's GANs save them."""
     from mmagic.models.base_models import ExponentialMovingAverage
+
     model = nn.Module()
     model.generator, model.discriminator = spoil(MODELS.build(EDSR)), nn.Linear(2, 2)
     model.generator_ema = ExponentialMovingAverage(model.generator)
@@ -224,8 +245,10 @@ def test_the_parts_of_a_cascade_checkpoint(tmp_path):
 def test_a_backbone_goes_into_a_recognizer_and_the_rest_is_new(tmp_path, caplog):
     source = spoil(MODELS.build(ConfigDict(segmentor(), _scope_='mmseg')))
     target = MODELS.build(ConfigDict(segmentor(), _scope_='mmseg'))
-    for path in (saved(tmp_path, source.backbone.state_dict(),
-                       'bare.pth'), saved(tmp_path, below('backbone.', source.backbone))):
+    for path in (
+        saved(tmp_path, source.backbone.state_dict(), 'bare.pth'),
+        saved(tmp_path, below('backbone.', source.backbone)),
+    ):
         report = load_part(target, path)
         assert len(report.loaded) == len(source.backbone.state_dict())
         assert report.missing and all(name.startswith('decode_head.') for name in report.missing)
@@ -243,9 +266,10 @@ def test_another_number_of_classes_only_where_the_config_says_so(tmp_path):
     cfg['decode_head']['num_classes'] = 7
     cfg['init_cfg'] = dict(type='Pretrained', checkpoint=path)
     with pytest.raises(
-            CheckpointError,
-            match=r'2 tensors of another shape than EncoderDecoder: decode_head.conv_seg.weight '
-            r"\(4, 8, 1, 1\), not \(7, 8, 1, 1\).*model.recognizer.init_cfg.reinit=\['decode_head.conv_seg'\]"):
+        CheckpointError,
+        match=r'2 tensors of another shape than EncoderDecoder: decode_head.conv_seg.weight '
+        r"\(4, 8, 1, 1\), not \(7, 8, 1, 1\).*model.recognizer.init_cfg.reinit=\['decode_head.conv_seg'\]",
+    ):
         build('Segmentor', cfg)
     cfg['init_cfg']['reinit'] = ['decode_head.conv_seg']
     found = build('Segmentor', cfg).recognizer.state_dict()
@@ -265,11 +289,14 @@ def test_another_number_of_classes_only_where_the_config_says_so(tmp_path):
 def test_nothing_fits(tmp_path):
     path = saved(tmp_path, dict(other=torch.ones(2)))
     init_cfg = dict(type='Pretrained', checkpoint=path)
-    for cfg, key in ((dict(recognizer=dict(segmentor(), init_cfg=init_cfg)), 'model.recognizer.init_cfg'),
-                     (dict(restorer=dict(EDSR, init_cfg=init_cfg)), 'model.restorer.init_cfg'),
-                     (dict(recognizer=segmentor(init_cfg=init_cfg)), 'model.recognizer.backbone.init_cfg')):
+    for cfg, key in (
+        (dict(recognizer=dict(segmentor(), init_cfg=init_cfg)), 'model.recognizer.init_cfg'),
+        (dict(restorer=dict(EDSR, init_cfg=init_cfg)), 'model.restorer.init_cfg'),
+        (dict(recognizer=segmentor(init_cfg=init_cfg)), 'model.recognizer.backbone.init_cfg'),
+    ):
         with pytest.raises(
-                CheckpointError, match=f'Nothing of the checkpoint .* fits .*{key}.* for example other; the model has'):
+            CheckpointError, match=f'Nothing of the checkpoint .* fits .*{key}.* for example other; the model has'
+        ):
             build('Segmentor', **dict(dict(recognizer=segmentor()), **cfg))
     with pytest.raises(CheckpointError, match='has no weights; it has meta'):
         torch.save(dict(meta={}), path)
@@ -298,17 +325,24 @@ def test_timm_goes_through_the_reader(tmp_path):
     found = build('Classifier', dict(cfg, init_cfg=init_cfg)).recognizer.backbone.timm_model.state_dict()
     assert all(torch.equal(value, source.state_dict()[name]) for name, value in found.items())
     for key, value in (('checkpoint_path', path), ('model_name', 'hf-hub:someone/net')):
-        wrong = dict(cfg, backbone=dict(backbone, pretrained=True, **{key: value}) if key == 'model_name' else dict(
-            backbone, **{key: value}))
+        wrong = dict(
+            cfg,
+            backbone=dict(backbone, pretrained=True, **{key: value})
+            if key == 'model_name'
+            else dict(backbone, **{key: value}),
+        )
         with pytest.raises(ConfigError, match=rf"model.recognizer.backbone.{key} is '{value}'.*init_cfg=dict"):
             build('Classifier', wrong)
 
 
-@pytest.mark.parametrize('cfg, key', [
-    (dict(type='mmagic.DeblurGanV2Generator', model='a', pretrained='a.pth'), 'pretrained'),
-    (dict(type='mmpretrain.BEiT', codebook=dict(codebook_init_path='a.pth')), 'codebook.codebook_init_path'),
-    (dict(type='mmagic.ADM', pretrained_cfgs=[dict(ckpt_path='a.pth')]), r'pretrained_cfgs\[0\].ckpt_path')
-])
+@pytest.mark.parametrize(
+    'cfg, key',
+    [
+        (dict(type='mmagic.DeblurGanV2Generator', model='a', pretrained='a.pth'), 'pretrained'),
+        (dict(type='mmpretrain.BEiT', codebook=dict(codebook_init_path='a.pth')), 'codebook.codebook_init_path'),
+        (dict(type='mmagic.ADM', pretrained_cfgs=[dict(ckpt_path='a.pth')]), r'pretrained_cfgs\[0\].ckpt_path'),
+    ],
+)
 def test_networks_that_read_files_by_themselves_are_refused(cfg, key):
     with pytest.raises(ConfigError, match=rf"model.restorer.{key} is 'a.pth'"):
         check_doors(cfg, 'model.restorer')
@@ -351,6 +385,7 @@ def test_test_without_a_checkpoint_takes_each_part_from_its_own(tool, voc_cfg, t
 def test_publish(tool, tmp_path, capsys, ending):
     import hashlib
     import re
+
     weights = dict(restorer=torch.ones(2))
     path = str(tmp_path / 'in.pth')
     torch.save(
@@ -359,7 +394,10 @@ def test_publish(tool, tmp_path, capsys, ending):
             state_dict=weights,
             optimizer=dict(state={}),
             message_hub={},
-            param_schedulers=[]), path)
+            param_schedulers=[],
+        ),
+        path,
+    )
     tool('model_converters/publish_model').main([path, str(tmp_path / f'out.{ending}')])
     out = capsys.readouterr().out.strip().splitlines()[-1]
     assert re.fullmatch(rf'out_\d{{8}}-[0-9a-f]{{8}}\.{ending}', out.rsplit('/', 1)[1])

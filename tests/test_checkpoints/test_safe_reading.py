@@ -1,4 +1,5 @@
 """What a checkpoint may hold comes back as it was; all else is refused with a sentence, and nothing of it is run."""
+
 import hashlib
 import http.server
 import io
@@ -19,7 +20,14 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
-from sr4ir_mm.checkpoints import load_checkpoint, read_file, save_checkpoint, trust_checkpoints, use_safe_loader, zoo_url
+from sr4ir_mm.checkpoints import (
+    load_checkpoint,
+    read_file,
+    save_checkpoint,
+    trust_checkpoints,
+    use_safe_loader,
+    zoo_url,
+)
 from sr4ir_mm.checkpoints import loader as loader_module
 from sr4ir_mm.utils import CheckpointError, ConfigError, quote, some
 
@@ -44,7 +52,8 @@ def everything():
         empty=torch.zeros(0, 3),
         flag=torch.tensor([True, False]),
         complex=torch.randn(2, dtype=torch.complex64),
-        parameter=torch.nn.Parameter(torch.ones(2)))
+        parameter=torch.nn.Parameter(torch.ones(2)),
+    )
     weights._metadata = OrderedDict({'': dict(version=2)})
     return dict(
         meta=dict(
@@ -57,12 +66,15 @@ def everything():
             count=np.int64(3),
             settings=ConfigDict(a=1, b=dict(c=[dict(d=2)])),
             cfg=Config(dict(model=dict(a=1))),
-            names={'x', 'y'}),
+            names={'x', 'y'},
+        ),
         state_dict=weights,
         message_hub=dict(
-            log_scalars=OrderedDict({'train/loss': history(1., 2., 3.)}), runtime_info=OrderedDict(iter=4)),
+            log_scalars=OrderedDict({'train/loss': history(1.0, 2.0, 3.0)}), runtime_info=OrderedDict(iter=4)
+        ),
         optimizer=dict(
-            state={0: dict(step=torch.tensor(3.), exp_avg=torch.ones(2))}, param_groups=[dict(lr=1e-4, params=[0])]),
+            state={0: dict(step=torch.tensor(3.0), exp_avg=torch.ones(2))}, param_groups=[dict(lr=1e-4, params=[0])]
+        ),
         random=(3, (1, 2, 2**31), None),
         array=np.arange(6, dtype='i4').reshape(2, 3),
         text=np.array(['ab', 'c']),
@@ -70,7 +82,8 @@ def everything():
         device=torch.device('cpu'),
         dtype=torch.float16,
         mapping=defaultdict(list, a=[1]),
-        raw=b'\x00\xff')
+        raw=b'\x00\xff',
+    )
 
 
 def assert_same(found, expected):
@@ -159,9 +172,13 @@ def tensor_pickle(storage_size=4, size=(2, 2), stride=(2, 1), offset=0):
         return b'(' + b''.join(b'I%d\n' % value for value in values) + b't'
 
     return (
-        b"\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
-        b'X\x01\x00\x00\x000X\x03\x00\x00\x00cpuI%d\ntQI%d\n' % (storage_size, offset) + numbers(size) +
-        numbers(stride) + b'\x89ccollections\nOrderedDict\n)RtRs.')
+        b'\x80\x02}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n'
+        b'X\x01\x00\x00\x000X\x03\x00\x00\x00cpuI%d\ntQI%d\n'
+        % (storage_size, offset)
+        + numbers(size)
+        + numbers(stride)
+        + b'\x89ccollections\nOrderedDict\n)RtRs.'
+    )
 
 
 def cut(path):
@@ -238,30 +255,42 @@ def nested(path):
 def sized_array(path):
     """A NumPy array that says it has a thousand billion values."""
     raw_pickle(
-        path, b'\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nI0\n\x85X\x01\x00\x00\x00btR'
-        b'(I1\nI1000000000000\n\x85cnumpy\ndtype\n(X\x02\x00\x00\x00f8\x89\x88tR\x89X\x01\x00\x00\x00 tb.')
+        path,
+        b'\x80\x02cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nI0\n\x85X\x01\x00\x00\x00btR'
+        b'(I1\nI1000000000000\n\x85cnumpy\ndtype\n(X\x02\x00\x00\x00f8\x89\x88tR\x89X\x01\x00\x00\x00 tb.',
+    )
 
 
 BAD = {
     'os.system': (lambda path: zip_of(path, dict(a=Calls(os.system, 'touch executed'))), r'asks for posix\.system'),
-    'os.system, before 1.6':
-    (lambda path: legacy_of(path, dict(a=Calls(os.system, 'touch executed'))), r'posix\.system'),
+    'os.system, before 1.6': (
+        lambda path: legacy_of(path, dict(a=Calls(os.system, 'touch executed'))),
+        r'posix\.system',
+    ),
     'eval': (lambda path: zip_of(path, dict(a=Calls(eval, "open('executed', 'w')"))), r'builtins\.eval'),
     'exec': (lambda path: zip_of(path, dict(a=Calls(exec, "open('executed', 'w')"))), r'builtins\.exec'),
     'open': (lambda path: zip_of(path, dict(a=Calls(open, 'executed', 'w'))), r'io\.open|builtins\.open'),
     'getattr of a list': (lambda path: zip_of(path, dict(a=Calls(getattr, [], 'append'))), r'builtins\.getattr'),
-    'getattr of a history':
-    (lambda path: zip_of(path, Calls(getattr, HistoryBuffer, '__init__')), r'builtins\.getattr'),
+    'getattr of a history': (
+        lambda path: zip_of(path, Calls(getattr, HistoryBuffer, '__init__')),
+        r'builtins\.getattr',
+    ),
     'nested reduce': (nested, r'asks for'),
     'a loader within': (lambda path: zip_of(path, Calls(torch.storage._load_from_bytes, b'')), '_load_from_bytes'),
-    'a file by a config':
-    (lambda path: raw_pickle(path, b'\x80\x02cmmengine.config.config\nConfig\n(NNX\x0b\x00\x00\x00/etc/passwdtR.'),
-     'calls what is no function'),
-    'a changed class': (lambda path: raw_pickle(
-        path, b'\x80\x02cmmengine.logging.history_buffer\nHistoryBuffer\n}X\x04\x00\x00\x00meanNsb.'),
-                        'changes a type'),
-    'old opcodes':
-    (lambda path: raw_pickle(path, b"(S'touch executed'\nios\nsystem\n."), 'damaged, cut off or of another'),
+    'a file by a config': (
+        lambda path: raw_pickle(path, b'\x80\x02cmmengine.config.config\nConfig\n(NNX\x0b\x00\x00\x00/etc/passwdtR.'),
+        'calls what is no function',
+    ),
+    'a changed class': (
+        lambda path: raw_pickle(
+            path, b'\x80\x02cmmengine.logging.history_buffer\nHistoryBuffer\n}X\x04\x00\x00\x00meanNsb.'
+        ),
+        'changes a type',
+    ),
+    'old opcodes': (
+        lambda path: raw_pickle(path, b"(S'touch executed'\nios\nsystem\n."),
+        'damaged, cut off or of another',
+    ),
     'zip bomb': (bomb, 'compressed entries'),
     'zip bomb without compression': (overlapping, 'promises more than the file holds'),
     'cut off': (cut, 'damaged or cut off'),
@@ -271,8 +300,10 @@ BAD = {
     'a storage larger than the file': (lambda path: raw_pickle(path, tensor_pickle(storage_size=2**40)), 'is to have'),
     'a storage larger than the file, before 1.6': (large_legacy, 'a storage of .* bytes is described in a file of'),
     'a tensor beyond its storage': (lambda path: raw_pickle(path, tensor_pickle(offset=1)), 'its storage has 4'),
-    'a tensor of absurd size': (lambda path: raw_pickle(path, tensor_pickle(size=(2**40, 2), stride=(0, 1))),
-                                'its storage has 4'),
+    'a tensor of absurd size': (
+        lambda path: raw_pickle(path, tensor_pickle(size=(2**40, 2), stride=(0, 1))),
+        'its storage has 4',
+    ),
     'a negative stride': (lambda path: raw_pickle(path, tensor_pickle(stride=(-2, 1))), 'described wrongly'),
     'an array of absurd size': (sized_array, 'another size than its content|described wrongly|text is'),
     'a key that overflows the stack': (deep_key, 'a dict has a tuple as key'),
@@ -302,12 +333,23 @@ def test_a_bad_checkpoint_is_refused_and_nothing_is_run(tmp_path, monkeypatch, n
     assert HistoryBuffer.mean is not None
 
 
-@pytest.mark.parametrize('text, shown', [
-    ('layer1.0.conv/weight:0', 'layer1.0.conv/weight:0'), ('a b', "'a b'"), ('', "''"),
-    ('\x1b]0;owned\x07', "'\\x1b]0;owned\\x07'"),
-    ('a\nb', "'a\\nb'"), ('\u202ea', "'\\u202ea'"), ('\udc80', "'\\udc80'"), ('a' * 5_000_000, 'a' * 80 + '…'),
-    (3, '3'), (10**1000, 'an absurd number'), ([1], 'a list'), (None, 'None')
-])
+@pytest.mark.parametrize(
+    'text, shown',
+    [
+        ('layer1.0.conv/weight:0', 'layer1.0.conv/weight:0'),
+        ('a b', "'a b'"),
+        ('', "''"),
+        ('\x1b]0;owned\x07', "'\\x1b]0;owned\\x07'"),
+        ('a\nb', "'a\\nb'"),
+        ('\u202ea', "'\\u202ea'"),
+        ('\udc80', "'\\udc80'"),
+        ('a' * 5_000_000, 'a' * 80 + '…'),
+        (3, '3'),
+        (10**1000, 'an absurd number'),
+        ([1], 'a list'),
+        (None, 'None'),
+    ],
+)
 def test_text_of_a_file_is_shown_so_that_no_terminal_obeys_it(text, shown):
     assert quote(text) == shown
 
@@ -417,8 +459,18 @@ def test_every_scheme_of_mmengine_is_safe(server, monkeypatch):
     monkeypatch.setattr(loader_module, 'get_mmcls_models', lambda: dict(net=bad))
     monkeypatch.setattr(loader_module, 'zoo_url', lambda name: bad)
     use_safe_loader()
-    for name in (bad, 'torchvision://net', 'modelzoo://net', 'open-mmlab://net', 'openmmlab://net', 'mmcls://net',
-                 'mmseg::net', 'mmdet::net', 'mmpretrain::net', 'mmagic::net'):
+    for name in (
+        bad,
+        'torchvision://net',
+        'modelzoo://net',
+        'open-mmlab://net',
+        'openmmlab://net',
+        'mmcls://net',
+        'mmseg::net',
+        'mmdet::net',
+        'mmpretrain::net',
+        'mmagic::net',
+    ):
         with pytest.raises(CheckpointError, match='posix.system'):
             CheckpointLoader.load_checkpoint(name, 'cpu')
     with pytest.raises(CheckpointError, match='pavi:// is not supported'):

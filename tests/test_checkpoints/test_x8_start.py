@@ -1,4 +1,5 @@
 """Where the restorers for ×8 start: the trunk from weights for ×4, the upsampler and the last convolution anew."""
+
 import pytest
 import torch
 from mmengine.config import Config, DictAction
@@ -22,8 +23,14 @@ def build(name, scale, **init_cfg):
     else:
         restoration.restorer.init_cfg = None
     with DefaultScope.overwrite_default_scope('mmseg'):
-        return MODELS.build(dict(restoration, type='sr4ir_mm.CascadeSegmentor', recognizer=None,
-                                 data_preprocessor=dict(type='mmseg.SegDataPreProcessor')))
+        return MODELS.build(
+            dict(
+                restoration,
+                type='sr4ir_mm.CascadeSegmentor',
+                recognizer=None,
+                data_preprocessor=dict(type='mmseg.SegDataPreProcessor'),
+            )
+        )
 
 
 def weights(model):
@@ -77,10 +84,14 @@ def test_all_of_it_can_come_from_x8(name, checkpoint):
     model = build(name, 8, checkpoint=path, reinit=[])
     model.init_weights()
     assert all(torch.equal(value, x8[key]) for key, value in weights(model).items())
-    values = {f'model.restorer.init_cfg.{key}': DictAction._parse_iterable(value)
-              for key, value in (('checkpoint', path), ('reinit', '[]'))}
+    values = {
+        f'model.restorer.init_cfg.{key}': DictAction._parse_iterable(value)
+        for key, value in (('checkpoint', path), ('reinit', '[]'))
+    }
     cfg = load_config(str(ROOT / f'configs/sr4ir/deeplabv3_{name}_x8_voc.py'), values)
     assert cfg.model.restorer.init_cfg == dict(type='Pretrained', checkpoint=path, prefix='generator', reinit=[])
     # what S→T takes from its run of SR is whole
     s2t = Config.fromfile(ROOT / f'configs/baselines/s2t_deeplabv3_{name}_x8_voc.py').model.restorer.init_cfg
-    assert s2t == dict(type='Pretrained', checkpoint=f'work_dirs/sr_deeplabv3_{name}_x8_voc/epoch_100.pth', prefix='restorer')
+    assert s2t == dict(
+        type='Pretrained', checkpoint=f'work_dirs/sr_deeplabv3_{name}_x8_voc/epoch_100.pth', prefix='restorer'
+    )

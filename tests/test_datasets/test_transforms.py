@@ -16,7 +16,7 @@ def test_cqmix_draws_a_grid_for_each_sample():
     transform = CQMix(grid_size=(4, 6))
     first, second = (transform(dict(inputs=None))['cqmix_grid'] for _ in range(2))
     assert first.shape == (4, 6)
-    assert set(first.unique().tolist()) <= {0., 1.}
+    assert set(first.unique().tolist()) <= {0.0, 1.0}
     assert not torch.equal(first, second)
 
 
@@ -28,13 +28,15 @@ def test_cqmix_follows_the_seed():
     assert torch.equal(*grids)
 
 
-@pytest.mark.parametrize('prob, value', [(0, 0.), (1, 1.)])
+@pytest.mark.parametrize('prob, value', [(0, 0.0), (1, 1.0)])
 def test_cqmix_at_the_limits(prob, value):
     assert (CQMix(prob=prob)(dict(inputs=None))['cqmix_grid'] == value).all()
 
 
-@pytest.mark.parametrize('kwargs, message', [(dict(grid_size=0), 'grid_size is 0'), (dict(grid_size=(8, )), 'grid_size'),
-                                             (dict(prob=1.5), 'prob is 1.5')])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [(dict(grid_size=0), 'grid_size is 0'), (dict(grid_size=(8,)), 'grid_size'), (dict(prob=1.5), 'prob is 1.5')],
+)
 def test_cqmix_refuses_what_makes_no_grid(kwargs, message):
     with pytest.raises(ConfigError, match=message):
         CQMix(**kwargs)

@@ -1,4 +1,5 @@
 """VOC's boxes as published: https://github.com/JaehaKim97/SR4IR, preprocess/voc2coco, whose rules the numbers follow."""
+
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,12 @@ def voc(tmp_path):
     text = ''.join(
         f'<object><name>{name}</name><difficult>{difficult}</difficult><bndbox>'
         + ''.join(f'<{key}>{value}</{key}>' for key, value in zip(('xmin', 'ymin', 'xmax', 'ymax'), box))
-        + '</bndbox></object>' for name, difficult, box in OBJECTS)
+        + '</bndbox></object>'
+        for name, difficult, box in OBJECTS
+    )
     (root / 'Annotations/a.xml').write_text(
-        f'<annotation><size><width>40</width><height>30</height></size>{text}</annotation>')
+        f'<annotation><size><width>40</width><height>30</height></size>{text}</annotation>'
+    )
     for split in ('train', 'val'):
         (root / f'ImageSets/Main/{split}.txt').write_text('a\n')
     return root
@@ -62,7 +66,7 @@ def test_difficult_objects_are_learned_from(voc):
     sample = recipe(voc, 'train')[1][0]['data_samples']
     assert len(sample.gt_instances) == 3 and len(sample.ignored_instances) == 0
     sizes = sample.gt_instances.bboxes.tensor
-    assert torch.equal(sizes[:, 2:] - sizes[:, :2], torch.tensor([[40., 30], [10, 6], [11, 21]]))
+    assert torch.equal(sizes[:, 2:] - sizes[:, :2], torch.tensor([[40.0, 30], [10, 6], [11, 21]]))
 
 
 def test_missing_a_difficult_object_costs_precision(voc):
@@ -74,8 +78,10 @@ def test_missing_a_difficult_object_costs_precision(voc):
         evaluator.dataset_meta = dataset.metainfo
         sample = dataset[0]['data_samples']
         found = dict(
-            bboxes=torch.tensor(BOXES)[kept].float(), labels=torch.tensor([DOG, CAT, CAT])[kept],
-            scores=torch.ones(len(kept)))
+            bboxes=torch.tensor(BOXES)[kept].float(),
+            labels=torch.tensor([DOG, CAT, CAT])[kept],
+            scores=torch.ones(len(kept)),
+        )
         sample.pred_instances = type(sample.gt_instances)(**found)
         evaluator.process([sample])
         return evaluator.evaluate(1)['coco/bbox_mAP']
@@ -89,8 +95,15 @@ def test_the_converted_file_has_the_same_boxes(voc, tool):
     tool('dataset_converters/voc_to_coco').main([str(voc)])
     dataset = DATASETS.build(
         dict(
-            type='CocoDataset', metainfo=dict(classes=recipe(voc, 'val')[1].metainfo['classes']), data_root=str(voc),
-            ann_file='annotations/val.json', data_prefix=dict(img='JPEGImages/'), pipeline=[], test_mode=True))
+            type='CocoDataset',
+            metainfo=dict(classes=recipe(voc, 'val')[1].metainfo['classes']),
+            data_root=str(voc),
+            ann_file='annotations/val.json',
+            data_prefix=dict(img='JPEGImages/'),
+            pipeline=[],
+            test_mode=True,
+        )
+    )
     found = dataset.get_data_info(0)['instances']
     assert summary(found) == EXPECTED
 
@@ -105,15 +118,21 @@ def test_what_is_ignored_would_be_background_to_the_recipe(stage):
     """The comment on `ignore_iof_thr` in the config: a difficult object marked as ignored teaches that nothing is there."""
     from mmdet.registry import TASK_UTILS
     from mmengine.structures import InstanceData
+
     init_default_scope('mmdet')
     cfg = Config.fromfile(ROOT / 'configs/_base_/models/faster-rcnn_mobilenetv3.py').model.recognizer.train_cfg[stage]
-    box, other = torch.tensor([[0., 0, 40, 30]]), torch.tensor([[100., 100, 140, 130]])
+    box, other = torch.tensor([[0.0, 0, 40, 30]]), torch.tensor([[100.0, 100, 140, 130]])
 
     def assigned(**changes):
-        return TASK_UTILS.build(dict(cfg.assigner, **changes)).assign(
-            InstanceData(priors=torch.cat([box, other])),
-            InstanceData(bboxes=other, labels=torch.zeros(1, dtype=torch.long)),
-            InstanceData(bboxes=box)).gt_inds.tolist()
+        return (
+            TASK_UTILS.build(dict(cfg.assigner, **changes))
+            .assign(
+                InstanceData(priors=torch.cat([box, other])),
+                InstanceData(bboxes=other, labels=torch.zeros(1, dtype=torch.long)),
+                InstanceData(bboxes=box),
+            )
+            .gt_inds.tolist()
+        )
 
     assert assigned() == [0, 1]  # 0: background
     assert assigned(ignore_iof_thr=0.5) == [-1, 1]  # -1: left out

@@ -1,4 +1,5 @@
 """Batch norm's statistics, estimated again: against plain means and variances of what goes into each layer."""
+
 import copy
 
 import pytest
@@ -46,15 +47,22 @@ def plain_statistics(model, data):
 
     for name, norm in layers(model).items():
         norm.register_forward_pre_hook(note(name))
-    mean, std = (torch.tensor(values).view(3, 1, 1) / 255 for values in ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]))
+    mean, std = (
+        torch.tensor(values).view(3, 1, 1) / 255 for values in ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375])
+    )
     with torch.no_grad():
         for batch in data:
             hr = torch.stack(batch['inputs']).flip(1).float() / 255
             sr = model.restorer(model.degradation(hr))
             model.recognizer.encode_decode((sr - mean) / std, [sample.metainfo for sample in batch['data_samples']])
-    return {name: (torch.stack([value.mean(1) for value in values]).mean(0),
-                   torch.stack([value.var(1, unbiased=True) for value in values]).mean(0))
-            for name, values in found.items() if values}
+    return {
+        name: (
+            torch.stack([value.mean(1) for value in values]).mean(0),
+            torch.stack([value.var(1, unbiased=True) for value in values]).mean(0),
+        )
+        for name, values in found.items()
+        if values
+    }
 
 
 @pytest.mark.parametrize('folded', [False, True])
@@ -100,8 +108,11 @@ def test_what_is_frozen_or_not_predicted_with_keeps_its_statistics():
     model = build(recognizer=recognizer)
     before = copy.deepcopy(model.state_dict())
     reestimate_batch_norm(model, batches(1))
-    moved = {name.split('.')[1:3][-1] if 'backbone' in name else name.split('.')[1]
-             for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    moved = {
+        name.split('.')[1:3][-1] if 'backbone' in name else name.split('.')[1]
+        for name, value in model.state_dict().items()
+        if not torch.equal(value, before[name])
+    }
     assert moved == {'layer2', 'layer3', 'layer4', 'decode_head'}
 
 
@@ -111,26 +122,32 @@ def test_a_detectors_frozen_norms_keep_their_statistics():
     model, data = detector(recognizer=recognizer, input_scale=(160, 96)), det_batch(((50, 64), (64, 41)))
     before = copy.deepcopy(model.state_dict())
     reestimate_batch_norm(model, [data])
-    moved = {int(name.split('.')[3]) for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    moved = {
+        int(name.split('.')[3]) for name, value in model.state_dict().items() if not torch.equal(value, before[name])
+    }
     assert moved == set(range(7, 17))  # stages of the backbone; nothing else has batch norm
     with pytest.raises(ConfigError, match='as those of Faster R-CNN here'):
         reestimate_batch_norm(detector(), [data])
 
 
 def test_nothing_to_estimate_is_told():
-    for model in (build(recognizer=segmentor('GN')),
-                  build(recognizer=None, tdp=None, data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1))):
+    for model in (
+        build(recognizer=segmentor('GN')),
+        build(recognizer=None, tdp=None, data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1)),
+    ):
         with pytest.raises(ConfigError, match='Batch norm cannot be estimated again: the recognizer has no layer'):
             reestimate_batch_norm(model, batches(1))
     with pytest.raises(ConfigError, match='or there was no batch'):
         reestimate_batch_norm(build(), [])
-    with pytest.raises(ConfigError, match='num_batches is 0; allowed: None, which means all of an epoch, or a whole number'):
+    with pytest.raises(
+        ConfigError, match='num_batches is 0; allowed: None, which means all of an epoch, or a whole number'
+    ):
         ReestimateBatchNormHook(dict(), num_batches=0)
 
 
 def one_process():
     model = build()
-    reestimate_batch_norm(model, batches(4)[torch.distributed.get_rank()::2])
+    reestimate_batch_norm(model, batches(4)[torch.distributed.get_rank() :: 2])
     return {name: value for name, value in model.state_dict().items() if 'running' in name}
 
 
@@ -162,14 +179,22 @@ def test_the_command_is_repeatable_and_leaves_the_checkpoint(test_tool, tmp_path
     assert saved['meta']['dataset_meta']['classes'] == tuple('abcd')
 
 
-@pytest.mark.parametrize('args, message', [
-    (['--reestimate-bn', '0'], "--reestimate-bn is '0'; allowed: a whole number of batches from 1, or nothing behind it"),
-    (['--reestimate-bn', 'many'], "--reestimate-bn is 'many'"),
-    (['--save-reestimated', 'x.pth'], '--save-reestimated is given, but --reestimate-bn is not'),
-    (['--reestimate-bn', '--cfg-options', 'train_dataloader=None'], 'but the config has no train_dataloader'),
-    (['--reestimate-bn', '--cfg-options', 'train_dataloader.dataset.data_root=nowhere'],
-     "train_dataloader.dataset.data_root is 'nowhere', which does not exist"),
-])
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (
+            ['--reestimate-bn', '0'],
+            "--reestimate-bn is '0'; allowed: a whole number of batches from 1, or nothing behind it",
+        ),
+        (['--reestimate-bn', 'many'], "--reestimate-bn is 'many'"),
+        (['--save-reestimated', 'x.pth'], '--save-reestimated is given, but --reestimate-bn is not'),
+        (['--reestimate-bn', '--cfg-options', 'train_dataloader=None'], 'but the config has no train_dataloader'),
+        (
+            ['--reestimate-bn', '--cfg-options', 'train_dataloader.dataset.data_root=nowhere'],
+            "train_dataloader.dataset.data_root is 'nowhere', which does not exist",
+        ),
+    ],
+)
 def test_a_mistake_of_the_command_is_told(test_tool, args, message):
     with pytest.raises(ConfigError, match=message):
         test_tool[0](*args)

@@ -1,4 +1,5 @@
 """Several processes train what one process trains on the whole batch."""
+
 import copy
 import threading
 
@@ -26,7 +27,9 @@ def build(phases, accumulate=1, norm='GN', restorer=None, **optimizer):
     cfg = copy.deepcopy(OPTIM_WRAPPER)
     # plain SGD: Adam would turn rounding errors of tiny gradients into steps of full size
     cfg['restorer'] = dict(optimizer=dict(type='SGD', lr=1e-2, momentum=0.9), clip_grad=dict(max_norm=0.5))
-    cfg = {key: value for key, value in cfg.items() if key == 'constructor' or any(key in p.update for p in model.phases)}
+    cfg = {
+        key: value for key, value in cfg.items() if key == 'constructor' or any(key in p.update for p in model.phases)
+    }
     for part in ('restorer', 'recognizer'):
         if part in cfg and optimizer:
             cfg[part] = dict(cfg[part], optimizer=optimizer)
@@ -82,8 +85,11 @@ def relative(found, expected, part):
 
 def difference(found, expected, before):
     """The largest difference of a tensor, relative to how far training moved it."""
-    return max(((found[name] - value).norm() / (value - before[name]).norm()).item()
-               for name, value in expected.items() if value.is_floating_point() and not torch.equal(value, before[name]))
+    return max(
+        ((found[name] - value).norm() / (value - before[name]).norm()).item()
+        for name, value in expected.items()
+        if value.is_floating_point() and not torch.equal(value, before[name])
+    )
 
 
 @pytest.mark.parametrize('accumulate', [1, 2])
@@ -93,7 +99,11 @@ def test_processes_equal_one(size, phases, accumulate, float64):
     before, expected = train_one(phases, accumulate)
     results = run_processes(size, train_process, phases, accumulate)
     model, _ = build(phases)
-    updated = {part for phase in phases for part in ([phase['update']] if isinstance(phase['update'], str) else phase['update'])}
+    updated = {
+        part
+        for phase in phases
+        for part in ([phase['update']] if isinstance(phase['update'], str) else phase['update'])
+    }
     trained = [p for part in updated for p in model.parts[part].parameters() if p.requires_grad]
     for state, reduced in results:
         for part in ('restorer', 'recognizer'):
@@ -114,7 +124,6 @@ def test_plain_batch_norm_sees_its_own_part(float64):
     barrier, gradients = threading.Barrier(size), [None] * size
 
     def reducer(rank):
-
         def reduce(parameters):
             gradients[rank] = [parameter.grad for parameter in parameters]
             barrier.wait()
@@ -129,7 +138,7 @@ def test_plain_batch_norm_sees_its_own_part(float64):
         for batch in global_batches():
             replicas[rank][0].train_step(share(batch, rank, size), replicas[rank][1], reducer(rank))
 
-    threads = [threading.Thread(target=train, args=(rank, )) for rank in range(size)]
+    threads = [threading.Thread(target=train, args=(rank,)) for rank in range(size)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -163,7 +172,7 @@ def reduce_some():
     rank = torch.distributed.get_rank()
     model = CascadeDistributedDataParallel(MODELS.build(cascade_cfg()))
     both, here, nowhere = (torch.nn.Parameter(torch.zeros(2)) for _ in range(3))
-    both.grad = torch.full((2, ), float(rank))
+    both.grad = torch.full((2,), float(rank))
     here.grad = torch.ones(2) if rank == 0 else None
     model.reduce_gradients([both, here, nowhere])
     step = []
@@ -182,7 +191,9 @@ def test_a_gradient_that_some_processes_lack():
 
 
 def zero(*args):
-    model, wrapper = build(SR4IR, 1, 'GN', **dict(type='ZeroRedundancyOptimizer', optimizer_type='SGD', lr=1e-2, momentum=0.9))
+    model, wrapper = build(
+        SR4IR, 1, 'GN', **dict(type='ZeroRedundancyOptimizer', optimizer_type='SGD', lr=1e-2, momentum=0.9)
+    )
     model = CascadeDistributedDataParallel(model)
     for batch in global_batches():
         model.train_step(share(batch, torch.distributed.get_rank(), 2), wrapper)
@@ -215,8 +226,10 @@ def test_sync_bn_is_for_trained_parts():
         modes = {name: module.training for name, module in model.named_modules()}
         keys = list(model.state_dict())
         wrapped.convert_sync_bn(['recognizer'])
-        kinds = {part: {type(m) for m in net.modules() if 'BatchNorm' in type(m).__name__}
-                 for part, net in model.parts.items()}
+        kinds = {
+            part: {type(m) for m in net.modules() if 'BatchNorm' in type(m).__name__}
+            for part, net in model.parts.items()
+        }
         same = modes == {name: module.training for name, module in model.named_modules()}
         return kinds, same and keys == list(model.state_dict())
 

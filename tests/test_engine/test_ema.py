@@ -13,6 +13,7 @@ from tests.test_engine.test_loops import run
 @HOOKS.register_module(force=True)
 class Keep(Hook):
     """The weights after each iteration."""
+
     weights = []
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):

@@ -1,4 +1,5 @@
 """Hooks that configs of the host libraries name work with a cascade, or a sentence refuses them before the training."""
+
 import copy
 import json
 import re
@@ -37,8 +38,15 @@ PLAIN = {
     'mmagic.ReduceLRSchedulerHook': dict(),
 }
 #: hooks with a test of their own
-OWN_TEST = ('CheckpointHook', 'mmdet.YOLOXModeSwitchHook', 'mmdet.PipelineSwitchHook', 'mmdet.DetVisualizationHook',
-            'mmpretrain.SwitchRecipeHook', 'mmpretrain.WarmupParamHook', 'mmpretrain.VisualizationHook')
+OWN_TEST = (
+    'CheckpointHook',
+    'mmdet.YOLOXModeSwitchHook',
+    'mmdet.PipelineSwitchHook',
+    'mmdet.DetVisualizationHook',
+    'mmpretrain.SwitchRecipeHook',
+    'mmpretrain.WarmupParamHook',
+    'mmpretrain.VisualizationHook',
+)
 
 
 def named_in(host):
@@ -81,12 +89,15 @@ def test_refused_hooks(voc_cfg, name, monkeypatch):
         run(voc_cfg)
 
 
-@pytest.mark.parametrize('name, kwargs', [
-    ('mmdet.YOLOXModeSwitchHook', dict()),
-    ('mmdet.SetEpochInfoHook', dict()),
-    ('mmpretrain.SetAdaptiveMarginsHook', dict()),
-    ('mmpretrain.WarmupParamHook', dict(param_name='alpha', module_name='head', warmup_epochs=1)),
-])
+@pytest.mark.parametrize(
+    'name, kwargs',
+    [
+        ('mmdet.YOLOXModeSwitchHook', dict()),
+        ('mmdet.SetEpochInfoHook', dict()),
+        ('mmpretrain.SetAdaptiveMarginsHook', dict()),
+        ('mmpretrain.WarmupParamHook', dict(param_name='alpha', module_name='head', warmup_epochs=1)),
+    ],
+)
 def test_hooks_of_the_recognizer(voc_cfg, name, kwargs):
     voc_cfg.custom_hooks.append(dict(type=name, **kwargs))
     with pytest.raises(ConfigError, match=re.escape(f"hook=dict(type='{name}', …))")):
@@ -105,6 +116,7 @@ def test_averages_are_not_those_of_the_recognizer_alone(voc_cfg):
 @HOOKS.register_module(force=True)
 class Watch(Hook):
     """What a function says of the runner after each iteration."""
+
     seen = []
     look = None
 
@@ -146,6 +158,7 @@ def test_a_wrong_number_of_classes_is_noticed(voc_cfg):
 
 # ---------- pipelines that change
 
+
 def switched(cfg, grids=True):
     """The pipeline of the training with another crop."""
     pipeline = copy.deepcopy(cfg.train_dataloader.dataset.pipeline)
@@ -160,7 +173,9 @@ def test_a_pipeline_is_switched(voc_cfg, watch, workers, resumed):
     voc_cfg.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
     voc_cfg.train_cfg.update(max_epochs=3, val_interval=5)
     voc_cfg.custom_hooks += [
-        dict(type='mmdet.PipelineSwitchHook', switch_epoch=1, switch_pipeline=switched(voc_cfg)), dict(type='Watch')]
+        dict(type='mmdet.PipelineSwitchHook', switch_epoch=1, switch_pipeline=switched(voc_cfg)),
+        dict(type='Watch'),
+    ]
     if resumed:
         voc_cfg.train_cfg.max_epochs = 2
         run(copy.deepcopy(voc_cfg))
@@ -174,15 +189,22 @@ def test_a_pipeline_is_switched(voc_cfg, watch, workers, resumed):
 
 
 def test_a_pipeline_without_what_the_losses_need(voc_cfg):
-    for hook in (dict(type='mmdet.PipelineSwitchHook', switch_epoch=1, switch_pipeline=switched(voc_cfg, grids=False)),
-                 dict(type='mmpretrain.SwitchRecipeHook',
-                      schedule=[dict(action_epoch=2, train_pipeline=switched(voc_cfg, grids=False))])):
+    for hook in (
+        dict(type='mmdet.PipelineSwitchHook', switch_epoch=1, switch_pipeline=switched(voc_cfg, grids=False)),
+        dict(
+            type='mmpretrain.SwitchRecipeHook',
+            schedule=[dict(action_epoch=2, train_pipeline=switched(voc_cfg, grids=False))],
+        ),
+    ):
         voc_cfg.custom_hooks = [hook]
-        with pytest.raises(ConfigError, match="pipeline without sr4ir_mm.CQMix.*append dict\\(type='sr4ir_mm.CQMix'\\)"):
+        with pytest.raises(
+            ConfigError, match="pipeline without sr4ir_mm.CQMix.*append dict\\(type='sr4ir_mm.CQMix'\\)"
+        ):
             run(copy.deepcopy(voc_cfg))
 
 
 # ---------- classification
+
 
 def classification(folder):
     """Two iterations an epoch of a small classifier."""
@@ -192,23 +214,30 @@ def classification(folder):
         cv2.imwrite(str(folder / f'images/{label}/0.png'), rng.randint(0, 256, (32, 32, 3), np.uint8))
     pipeline = [dict(type='sr4ir_mm.LoadImageFromFile'), dict(type='PackInputs'), dict(type='sr4ir_mm.CQMix')]
     loader = dict(
-        batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
-        dataset=dict(type='CustomDataset', data_root=str(folder / 'images'), pipeline=pipeline))
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=True),
+        dataset=dict(type='CustomDataset', data_root=str(folder / 'images'), pipeline=pipeline),
+    )
     val = copy.deepcopy(loader)
     val['sampler']['shuffle'] = False
     return ConfigDict(
         default_scope='mmpretrain',
         work_dir=str(folder / 'cls'),
         model=dict(
-            type='sr4ir_mm.CascadeClassifier', scale=4,
-            degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4), restorer=edsr(),
+            type='sr4ir_mm.CascadeClassifier',
+            scale=4,
+            degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
+            restorer=edsr(),
             recognizer=dict(
                 type='ImageClassifier',
-                data_preprocessor=dict(mean=[120.] * 3, std=[60.] * 3, to_rgb=True, num_classes=4),
+                data_preprocessor=dict(mean=[120.0] * 3, std=[60.0] * 3, to_rgb=True, num_classes=4),
                 backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8),
                 neck=dict(type='GlobalAveragePooling'),
-                head=dict(type='LinearClsHead', in_channels=64, num_classes=4)),
-            tdp=dict(features=[-1], weights=[1.0])),
+                head=dict(type='LinearClsHead', in_channels=64, num_classes=4),
+            ),
+            tdp=dict(features=[-1], weights=[1.0]),
+        ),
         train_dataloader=loader,
         val_dataloader=val,
         val_evaluator=[dict(type='Accuracy')],
@@ -217,24 +246,33 @@ def classification(folder):
         optim_wrapper=dict(
             constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
             restorer=dict(optimizer=dict(type='SGD', lr=1e-4)),
-            recognizer=dict(optimizer=dict(type='SGD', lr=1e-4))),
+            recognizer=dict(optimizer=dict(type='SGD', lr=1e-4)),
+        ),
         visualizer=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
         custom_hooks=[],
-        default_hooks=dict(
-            runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook'), checkpoint=None),
+        default_hooks=dict(runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook'), checkpoint=None),
         randomness=dict(seed=0),
-        log_level='ERROR')
+        log_level='ERROR',
+    )
 
 
 def test_recipes_are_switched(tmp_path, watch):
-    seen = watch(lambda runner, _: (
-        runner.epoch, type(runner.model.data_preprocessor.host.batch_augments).__name__,
-        runner.model.recognizer.head.loss_module.loss_weight))
+    seen = watch(
+        lambda runner, _: (
+            runner.epoch,
+            type(runner.model.data_preprocessor.host.batch_augments).__name__,
+            runner.model.recognizer.head.loss_module.loss_weight,
+        )
+    )
     cfg = classification(tmp_path)
-    augments = dict(type='mmpretrain.SwitchRecipeHook', schedule=[
-        dict(action_epoch=2, batch_augments=dict(augments=[dict(type='Mixup', alpha=0.8)]))])
-    loss = dict(type='mmpretrain.SwitchRecipeHook', schedule=[
-        dict(action_epoch=2, loss=dict(type='CrossEntropyLoss', loss_weight=3.0))])
+    augments = dict(
+        type='mmpretrain.SwitchRecipeHook',
+        schedule=[dict(action_epoch=2, batch_augments=dict(augments=[dict(type='Mixup', alpha=0.8)]))],
+    )
+    loss = dict(
+        type='mmpretrain.SwitchRecipeHook',
+        schedule=[dict(action_epoch=2, loss=dict(type='CrossEntropyLoss', loss_weight=3.0))],
+    )
     mixed = copy.deepcopy(cfg)
     mixed.custom_hooks = [augments, dict(type='sr4ir_mm.RecognizerHook', hook=loss), dict(type='Watch')]
     run(mixed)
@@ -242,8 +280,10 @@ def test_recipes_are_switched(tmp_path, watch):
     for hook, sentence in [
         (loss, 'changes the loss of the recognizer'),
         (dict(type='sr4ir_mm.RecognizerHook', hook=augments), 'write this recipe without sr4ir_mm.RecognizerHook'),
-        (dict(type='mmpretrain.SwitchRecipeHook', schedule=[dict(action_epoch=2, pipeline=[])]),
-         "has 'pipeline' in the recipe of epoch 2, which it does not read; allowed: action_epoch, train_pipeline, "),
+        (
+            dict(type='mmpretrain.SwitchRecipeHook', schedule=[dict(action_epoch=2, pipeline=[])]),
+            "has 'pipeline' in the recipe of epoch 2, which it does not read; allowed: action_epoch, train_pipeline, ",
+        ),
     ]:
         other = copy.deepcopy(cfg)
         other.custom_hooks = [hook]
@@ -254,8 +294,18 @@ def test_recipes_are_switched(tmp_path, watch):
 def test_a_parameter_of_the_recognizer_is_warmed_up(tmp_path, watch):
     seen = watch(lambda runner, _: runner.model.recognizer.head.loss_module.loss_weight)
     cfg = classification(tmp_path)
-    cfg.custom_hooks = [dict(type='Watch'), dict(type='sr4ir_mm.RecognizerHook', hook=dict(
-        type='mmpretrain.WarmupParamHook', param_name='loss_weight', module_name='head.loss_module', warmup_epochs=2))]
+    cfg.custom_hooks = [
+        dict(type='Watch'),
+        dict(
+            type='sr4ir_mm.RecognizerHook',
+            hook=dict(
+                type='mmpretrain.WarmupParamHook',
+                param_name='loss_weight',
+                module_name='head.loss_module',
+                warmup_epochs=2,
+            ),
+        ),
+    ]
     run(cfg)
     assert seen == [0, 0.25, 0.5, 0.75]
 
@@ -269,9 +319,11 @@ def test_pictures_of_classification(tmp_path):
 
 # ---------- detection
 
+
 def yolox(folder, hooks):
     """Two epochs of two iterations of the smallest YOLOX."""
     from tests.test_models.test_plug_in import shipped
+
     (folder / 'images').mkdir()
     coco = dict(images=[], annotations=[], categories=[dict(id=1, name='square')])
     for index in range(4):
@@ -280,37 +332,58 @@ def yolox(folder, hooks):
         cv2.imwrite(str(folder / f'images/{index}.png'), image)
         coco['images'].append(dict(id=index, file_name=f'{index}.png', height=64, width=64))
         coco['annotations'].append(
-            dict(id=index, image_id=index, category_id=1, bbox=[20, 10, 30, 30], area=900, iscrowd=0))
+            dict(id=index, image_id=index, category_id=1, bbox=[20, 10, 30, 30], area=900, iscrowd=0)
+        )
     (folder / 'coco.json').write_text(json.dumps(coco))
     data = dict(
-        type='CocoDataset', data_root=str(folder), metainfo=dict(classes=('square', )), ann_file='coco.json',
-        data_prefix=dict(img='images/'))
+        type='CocoDataset',
+        data_root=str(folder),
+        metainfo=dict(classes=('square',)),
+        ann_file='coco.json',
+        data_prefix=dict(img='images/'),
+    )
     load = [dict(type='sr4ir_mm.LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
     mosaic = [dict(type='Mosaic', img_scale=(16, 16)), dict(type='PackDetInputs'), dict(type='sr4ir_mm.CQMix')]
     test = [*load, dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape'))]
     model = dict(
-        type='sr4ir_mm.CascadeDetector', scale=4, degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
-        restorer=edsr(), tdp=dict(features=[-1], weights=[1.0]),
-        recognizer=shipped('mmdet::yolox/yolox_tiny_8xb8-300e_coco.py', bbox_head__num_classes=1,
-                           data_preprocessor__batch_augments=None, backbone__widen_factor=0.125,
-                           neck__in_channels=[32, 64, 128], neck__out_channels=32, bbox_head__in_channels=32,
-                           bbox_head__feat_channels=32))
+        type='sr4ir_mm.CascadeDetector',
+        scale=4,
+        degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
+        restorer=edsr(),
+        tdp=dict(features=[-1], weights=[1.0]),
+        recognizer=shipped(
+            'mmdet::yolox/yolox_tiny_8xb8-300e_coco.py',
+            bbox_head__num_classes=1,
+            data_preprocessor__batch_augments=None,
+            backbone__widen_factor=0.125,
+            neck__in_channels=[32, 64, 128],
+            neck__out_channels=32,
+            bbox_head__in_channels=32,
+            bbox_head__feat_channels=32,
+        ),
+    )
     cfg = classification(folder / 'cls')
     cfg.model = ConfigDict(model)
     cfg.update(
-        default_scope='mmdet', work_dir=str(folder / 'work'), val_evaluator=[
-            dict(type='CocoMetric', ann_file=str(folder / 'coco.json'))],
-        visualizer=dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]), custom_hooks=hooks)
-    cfg.train_dataloader.dataset = ConfigDict(type='MultiImageMixDataset', dataset=dict(data, pipeline=load), pipeline=mosaic)
+        default_scope='mmdet',
+        work_dir=str(folder / 'work'),
+        val_evaluator=[dict(type='CocoMetric', ann_file=str(folder / 'coco.json'))],
+        visualizer=dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
+        custom_hooks=hooks,
+    )
+    cfg.train_dataloader.dataset = ConfigDict(
+        type='MultiImageMixDataset', dataset=dict(data, pipeline=load), pipeline=mosaic
+    )
     cfg.val_dataloader.dataset = ConfigDict(data, test_mode=True, pipeline=test)
     return cfg
 
 
 def test_the_mode_of_yolox_is_switched(tmp_path, watch):
     """In the last epoch: no mosaics, but the L1 loss; pictures of what is found are drawn."""
-    seen = watch(lambda runner, batch: (runner.epoch, runner.model.recognizer.bbox_head.use_l1,
-                                        batch['inputs'][0].shape[-1]))
-    hook = dict(type='mmdet.YOLOXModeSwitchHook', num_last_epochs=1, skip_type_keys=('Mosaic', ), priority=48)
+    seen = watch(
+        lambda runner, batch: (runner.epoch, runner.model.recognizer.bbox_head.use_l1, batch['inputs'][0].shape[-1])
+    )
+    hook = dict(type='mmdet.YOLOXModeSwitchHook', num_last_epochs=1, skip_type_keys=('Mosaic',), priority=48)
     pictures = dict(type='mmdet.DetVisualizationHook', draw=True, interval=1)
     cfg = yolox(tmp_path, [dict(type='sr4ir_mm.RecognizerHook', hook=hook), dict(type='Watch'), pictures])
     cfg.train_cfg.max_epochs = 3

@@ -15,7 +15,8 @@ def rates(lr, schedulers, epochs, epoch_length):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
     schedulers = [
         PARAM_SCHEDULERS.build(
-            dict(cfg, optimizer=optimizer, epoch_length=epoch_length), default_args=dict(begin=0, end=epochs))
+            dict(cfg, optimizer=optimizer, epoch_length=epoch_length), default_args=dict(begin=0, end=epochs)
+        )
         for cfg in schedulers
     ]
     return learning_rates(optimizer, schedulers, epochs * epoch_length)
@@ -25,8 +26,12 @@ def rates(lr, schedulers, epochs, epoch_length):
 def test_the_detection_schedule_equals_the_published_one(part, name):
     golden = np.load(ROOT / 'tests/data/schedule.npz')
     cfg = Config.fromfile(ROOT / 'configs/_base_/schedules/sr4ir_det.py')
-    found = rates(cfg.optim_wrapper[part].optimizer.lr, cfg.param_scheduler[part], cfg.train_cfg.max_epochs,
-                  int(golden['iters_per_epoch']))
+    found = rates(
+        cfg.optim_wrapper[part].optimizer.lr,
+        cfg.param_scheduler[part],
+        cfg.train_cfg.max_epochs,
+        int(golden['iters_per_epoch']),
+    )
     np.testing.assert_allclose(found, golden[name], rtol=1e-9)
 
 

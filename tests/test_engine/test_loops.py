@@ -52,7 +52,8 @@ def test_trains_by_iterations(voc_cfg):
 
 def test_schedulers_step_once_an_iteration(voc_cfg):
     cosine = dict(
-        type='sr4ir_mm.CosineRestartLR', periods=[1, 1], restart_weights=[1, 1], end=2, convert_to_iter_based=True)
+        type='sr4ir_mm.CosineRestartLR', periods=[1, 1], restart_weights=[1, 1], end=2, convert_to_iter_based=True
+    )
     voc_cfg.param_scheduler = dict(restorer=[dict(cosine, eta_min=0)], recognizer=[dict(cosine, eta_min=0)])
     runner = run(voc_cfg)
     assert history(runner, 'restorer.lr') == pytest.approx([1e-4, 5e-5, 0, 5e-5])
@@ -70,16 +71,25 @@ def test_resume_goes_on_where_it_was(voc_cfg):
     assert len(history(whole, 'loss_pixel')) == len(history(resumed, 'loss_pixel')) == 4
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(optim_wrapper=dict(recognizer=None)), "updates 'recognizer', but optim_wrapper has no entry for it"),
-    (dict(param_scheduler=dict(restorer=[dict(type='ConstantLR')])), "optim_wrapper has 'recognizer', but param_scheduler has no entry for it"),
-    (dict(train_cfg=dict(phases=SR4IR_PHASES[:1])), "optim_wrapper has 'recognizer', but no phase updates it"),
-    (dict(optim_wrapper=dict(constructor='DefaultOptimWrapperConstructor')), 'sr4ir_mm.CascadeOptimWrapperConstructor'),
-    (dict(optim_wrapper=dict(recogniser=dict(optimizer=dict(type='SGD', lr=1)))), "Did you mean 'recognizer'"),
-    (dict(optim_wrapper=dict(restorer=dict(accumulative_counts=2))), 'write optim_wrapper.amp'),
-    (dict(optim_wrapper=dict(amp='float16')), "amp is 'float16', which needs a GPU"),
-    (dict(optim_wrapper=dict(amp='half')), "optim_wrapper.amp is 'half'; allowed"),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(optim_wrapper=dict(recognizer=None)), "updates 'recognizer', but optim_wrapper has no entry for it"),
+        (
+            dict(param_scheduler=dict(restorer=[dict(type='ConstantLR')])),
+            "optim_wrapper has 'recognizer', but param_scheduler has no entry for it",
+        ),
+        (dict(train_cfg=dict(phases=SR4IR_PHASES[:1])), "optim_wrapper has 'recognizer', but no phase updates it"),
+        (
+            dict(optim_wrapper=dict(constructor='DefaultOptimWrapperConstructor')),
+            'sr4ir_mm.CascadeOptimWrapperConstructor',
+        ),
+        (dict(optim_wrapper=dict(recogniser=dict(optimizer=dict(type='SGD', lr=1)))), "Did you mean 'recognizer'"),
+        (dict(optim_wrapper=dict(restorer=dict(accumulative_counts=2))), 'write optim_wrapper.amp'),
+        (dict(optim_wrapper=dict(amp='float16')), "amp is 'float16', which needs a GPU"),
+        (dict(optim_wrapper=dict(amp='half')), "optim_wrapper.amp is 'half'; allowed"),
+    ],
+)
 def test_a_mistake_is_told_before_training(voc_cfg, change, message):
     if 'needs a GPU' in message and torch.cuda.is_available():
         change, message = dict(optim_wrapper=dict(amp='half')), 'allowed'
@@ -99,7 +109,9 @@ def test_bfloat16_trains_and_keeps_losses_in_float32(voc_cfg, bfloat16):
 @pytest.mark.parametrize('defer', [False, True])
 def test_a_loss_that_is_no_number_stops_the_training(voc_cfg, defer):
     voc_cfg.optim_wrapper.recognizer.optimizer.lr = 1e30
-    voc_cfg.default_hooks.update(runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook', defer=defer), logger=dict(interval=50))
+    voc_cfg.default_hooks.update(
+        runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook', defer=defer), logger=dict(interval=50)
+    )
     with pytest.raises(FloatingPointError, match=r'loss_task_\w+ = (nan|inf).* in iteration 2, on the images .*\.jpg'):
         run(voc_cfg)
 
@@ -110,8 +122,9 @@ def test_losses_that_are_read_together_are_logged_like_others(voc_cfg):
     for defer in (False, True):
         voc_cfg.default_hooks.runtime_info = dict(type='sr4ir_mm.RuntimeInfoHook', defer=defer)
         runner = run(copy.deepcopy(voc_cfg))
-        histories.append({name: value.data[0].tolist() for name, value in runner.message_hub.log_scalars.items()
-                          if 'loss' in name})
+        histories.append(
+            {name: value.data[0].tolist() for name, value in runner.message_hub.log_scalars.items() if 'loss' in name}
+        )
         saved = load_checkpoint(f'{voc_cfg.work_dir}/iter_1.pth')['message_hub']['log_scalars']
         assert len(saved['train/loss'].data[0]) == 1
     assert histories[0] == histories[1] and len(histories[0]) == 6
@@ -122,9 +135,13 @@ def test_loops_are_registered():
         assert LOOPS.get(f'sr4ir_mm.{name}').__name__ == name
 
 
-@pytest.mark.parametrize('loop', [
-    dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=2), dict(type='sr4ir_mm.AlternatingTrainLoop', max_epochs=1)
-])
+@pytest.mark.parametrize(
+    'loop',
+    [
+        dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=2),
+        dict(type='sr4ir_mm.AlternatingTrainLoop', max_epochs=1),
+    ],
+)
 def test_fewer_images_than_one_batch(voc_cfg, loop):
     voc_cfg.train_cfg = dict(loop, phases=voc_cfg.train_cfg.phases)
     voc_cfg.train_dataloader.update(batch_size=5, drop_last=True)

@@ -80,8 +80,10 @@ class Scaler:
 
 @pytest.mark.parametrize('accumulate', [1, 2])
 def test_one_scaler_for_all_parts(accumulate, float64):
-    parts = {part: dict(optimizer=dict(type='SGD', lr=0.1), clip_grad=dict(max_norm=0.01))
-             for part in ('restorer', 'recognizer')}
+    parts = {
+        part: dict(optimizer=dict(type='SGD', lr=0.1), clip_grad=dict(max_norm=0.01))
+        for part in ('restorer', 'recognizer')
+    }
     states, reductions = [], []
     for scaler in (None, Scaler()):
         model, wrapper = build(SR4IR_PHASES, parts, 4, accumulative_counts=accumulate)

@@ -17,7 +17,7 @@ def build(*phases):
 
 def test_reads_the_table():
     restore, recognize = build(*SR4IR_PHASES)
-    assert restore.update == ('restorer', )
+    assert restore.update == ('restorer',)
     assert [(loss.term, loss.weight, loss.begin) for loss in restore.losses] == [('pixel', 1.0, 0), ('tdp', 1.0, 1)]
     assert [loss.log_name for loss in recognize.losses] == ['loss_task_sr', 'loss_task_hr', 'loss_task_cqmix']
 
@@ -31,22 +31,41 @@ def test_a_loss_begins_when_it_is_due():
 def test_a_term_in_two_phases_is_logged_with_its_phase():
     phases = build(
         dict(name='restore', update='restorer', losses=dict(pixel=1, task_sr=1)),
-        dict(name='recognize', update='recognizer', losses=dict(task_sr=1)))
+        dict(name='recognize', update='recognizer', losses=dict(task_sr=1)),
+    )
     names = [loss.log_name for phase in phases for loss in phase.losses]
     assert names == ['loss_pixel', 'loss_restore_task_sr', 'loss_recognize_task_sr']
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(update='restorr'), r"phases\[0\].update is 'restorr'; allowed: 'restorer', 'recognizer'. Did you mean 'restorer'"),
-    (dict(losses=dict(pixle=1.0)), r"a loss term of train_cfg.phases\[0\] is 'pixle'; allowed: .*Did you mean 'pixel'"),
-    (dict(losses=dict(task_hr=1.0)), r"updates 'restorer', but none of its losses \(task_hr\) reaches it; allowed: pixel"),
-    (dict(losses=dict(pixel=-1)), r'losses.pixel.weight is -1; allowed: a number that is not negative'),
-    (dict(losses=dict(pixel=dict(weigth=1))), r"a key of train_cfg.phases\[0\].losses.pixel is 'weigth'"),
-    (dict(losses={}), 'has no `losses`'),
-    (dict(loss=1), r"a key of train_cfg.phases\[0\] is 'loss'"),
-    (dict(train_mode=['recogniser']), r"phases\[0\].train_mode is 'recogniser'; allowed: .*Did you mean 'recognizer'"),
-    (dict(train_mode='restorer'), r"phases\[0\].train_mode has 'restorer', which .*phases\[0\].update has too: what is updated"),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            dict(update='restorr'),
+            r"phases\[0\].update is 'restorr'; allowed: 'restorer', 'recognizer'. Did you mean 'restorer'",
+        ),
+        (
+            dict(losses=dict(pixle=1.0)),
+            r"a loss term of train_cfg.phases\[0\] is 'pixle'; allowed: .*Did you mean 'pixel'",
+        ),
+        (
+            dict(losses=dict(task_hr=1.0)),
+            r"updates 'restorer', but none of its losses \(task_hr\) reaches it; allowed: pixel",
+        ),
+        (dict(losses=dict(pixel=-1)), r'losses.pixel.weight is -1; allowed: a number that is not negative'),
+        (dict(losses=dict(pixel=dict(weigth=1))), r"a key of train_cfg.phases\[0\].losses.pixel is 'weigth'"),
+        (dict(losses={}), 'has no `losses`'),
+        (dict(loss=1), r"a key of train_cfg.phases\[0\] is 'loss'"),
+        (
+            dict(train_mode=['recogniser']),
+            r"phases\[0\].train_mode is 'recogniser'; allowed: .*Did you mean 'recognizer'",
+        ),
+        (
+            dict(train_mode='restorer'),
+            r"phases\[0\].train_mode has 'restorer', which .*phases\[0\].update has too: what is updated",
+        ),
+    ],
+)
 def test_a_mistake_is_told(change, message):
     phase = dict(dict(name='restore', update='restorer', losses=dict(pixel=1.0)), **change)
     with pytest.raises(ConfigError, match=message):
@@ -79,7 +98,8 @@ def test_only_training_restores_what_was():
 def test_a_frozen_part_in_train_mode_draws_dropout_but_keeps_statistics_and_gradients():
     parts = dict(
         restorer=nn.Sequential(nn.BatchNorm2d(3), nn.Dropout(0.5), nn.InstanceNorm2d(3, track_running_stats=True)),
-        recognizer=nn.Conv2d(3, 3, 1))
+        recognizer=nn.Conv2d(3, 3, 1),
+    )
     restorer = parts['restorer'].train()
     restorer[0].bias.requires_grad_(False)
     before = {name: value.clone() for name, value in restorer.state_dict().items()}
@@ -96,17 +116,17 @@ def test_a_frozen_part_in_train_mode_draws_dropout_but_keeps_statistics_and_grad
 
 def test_a_phase_without_the_key_has_frozen_parts_in_eval_mode():
     assert [phase.train_mode for phase in build(*SR4IR_PHASES)] == [(), ()]
-    assert build(SR4IR_PHASES[0], dict(SR4IR_PHASES[1], train_mode='restorer'))[1].train_mode == ('restorer', )
+    assert build(SR4IR_PHASES[0], dict(SR4IR_PHASES[1], train_mode='restorer'))[1].train_mode == ('restorer',)
 
 
 def test_the_published_recipe_has_stochastic_depth_on_and_its_baselines_off():
     """As in the reference: only SR4IR leaves its restorer in train mode while the recognizer learns."""
-    sr4ir = [(), ('restorer', )]
+    sr4ir = [(), ('restorer',)]
     for name, expected in {
-            'sr4ir/deeplabv3_swinir_x4_voc': sr4ir,
-            'sr4ir/faster-rcnn_swinir_x8_voc': sr4ir,
-            'sr4ir/resnet18_swinir_x4_cub': sr4ir,
-            'baselines/s2t_deeplabv3_swinir_x4_voc': [()],
+        'sr4ir/deeplabv3_swinir_x4_voc': sr4ir,
+        'sr4ir/faster-rcnn_swinir_x8_voc': sr4ir,
+        'sr4ir/resnet18_swinir_x4_cub': sr4ir,
+        'baselines/s2t_deeplabv3_swinir_x4_voc': [()],
     }.items():
         cfg = Config.fromfile(ROOT / f'configs/{name}.py')
         assert cfg.model.restorer.get('drop_path_rate', 0.1) == 0.1  # mmagic's default, as published

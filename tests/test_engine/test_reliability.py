@@ -2,6 +2,7 @@
 
 The table of docs/reliability.md names these tests.
 """
+
 import copy
 import json
 import os
@@ -32,6 +33,7 @@ def train(config, work_dir, *args):
     """`tools/train.py`, from this process's imports."""
     import runpy
     import sys
+
     init_default_scope('mmseg')
     sys.argv = ['train.py', config, '--work-dir', str(work_dir), *args]
     runpy.run_path(str(ROOT / 'tools/train.py'), run_name='__main__')
@@ -53,7 +55,6 @@ def logs(work_dir):
 
 @pytest.fixture
 def config(voc_cfg, tmp_path, bfloat16):
-
     def write(kind, amp=None, length=1):
         cfg = copy.deepcopy(voc_cfg)
         kind(cfg)
@@ -64,7 +65,8 @@ def config(voc_cfg, tmp_path, bfloat16):
         cfg.train_cfg.val_interval = 2
         cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=2)
         cfg.param_scheduler = dict(
-            restorer=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=False)], recognizer=[dict(type='ConstantLR')])
+            restorer=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=False)], recognizer=[dict(type='ConstantLR')]
+        )
         path = tmp_path / 'killed.py'
         Config(cfg).dump(str(path))
         return str(path)
@@ -169,11 +171,14 @@ def test_two_processes_with_batch_norm_go_on_to_the_same_bits(config, tmp_path):
     assert not first['buffers'] and running in second['buffers']  # only what differs from the plain checkpoint
     assert 'model.recognizer.backbone.layer1.0.bn1.num_batches_tracked' not in second['buffers']
     # one process goes on from it too, and says what it takes
-    process = forked(train, path, killed, '--resume', str(killed / 'iter_7.pth'), '--cfg-options',
-                     'train_dataloader.batch_size=2')
+    process = forked(
+        train, path, killed, '--resume', str(killed / 'iter_7.pth'), '--cfg-options', 'train_dataloader.batch_size=2'
+    )
     assert process.wait() == 0
-    assert 'saved by 2 processes, and now there are 1: the training goes on with other random numbers, and with the ' \
-           'batch-norm statistics of the first process' in process.output()
+    assert (
+        'saved by 2 processes, and now there are 1: the training goes on with other random numbers, and with the '
+        'batch-norm statistics of the first process' in process.output()
+    )
 
 
 def train_on_a_slow_disk(*args):
@@ -206,8 +211,10 @@ def test_killed_at_random_points(config, tmp_path, kind, amp):
             shutil.rmtree(killed)
     assert forked(train, path, killed, '--resume').wait() == 0
     assert_same(killed, whole)
-    print(f'{kind.__name__}, {amp}: {len(kills)} kills, {during_writing} of them in the midst of a checkpoint; the last '
-          f'checkpoints were {", ".join(kills)}')
+    print(
+        f'{kind.__name__}, {amp}: {len(kills)} kills, {during_writing} of them in the midst of a checkpoint; the last '
+        f'checkpoints were {", ".join(kills)}'
+    )
 
 
 @pytest.mark.slow
@@ -236,16 +243,27 @@ def test_two_processes_killed_at_random_points(config, tmp_path, amp):
         shutil.rmtree(killed)
     assert wait(launched(2, train, path, killed, *launch, '--resume')) == [0, 0]
     assert_same(killed, whole)
-    print(f'two processes, {amp}: {len(kills)} kills, {during_writing} of them in the midst of a checkpoint; the last '
-          f'checkpoints were {", ".join(kills)}')
+    print(
+        f'two processes, {amp}: {len(kills)} kills, {during_writing} of them in the midst of a checkpoint; the last '
+        f'checkpoints were {", ".join(kills)}'
+    )
 
 
 def test_a_second_training_in_a_work_dir_is_refused(config_file, tool, tmp_path):
     work_dir = tmp_path / 'work'
-    first = forked(train, config_file, work_dir, '--cfg-options', 'train_cfg.max_epochs=10000',
-                   'default_hooks.checkpoint.max_keep_ckpts=2', 'train_dataloader.num_workers=1')
+    first = forked(
+        train,
+        config_file,
+        work_dir,
+        '--cfg-options',
+        'train_cfg.max_epochs=10000',
+        'default_hooks.checkpoint.max_keep_ckpts=2',
+        'train_dataloader.num_workers=1',
+    )
     wait_for(work_dir / 'last_checkpoint', first)
-    with pytest.raises(ConfigError, match=fr"work_dir is '{work_dir}', in which another training runs \(process {first.pid}"):
+    with pytest.raises(
+        ConfigError, match=rf"work_dir is '{work_dir}', in which another training runs \(process {first.pid}"
+    ):
         tool('train').main([config_file, '--work-dir', str(work_dir), '--resume'])
     # the training alone is killed: its lock is gone although a worker may still live
     os.kill(first.pid, signal.SIGKILL)
@@ -281,7 +299,7 @@ def test_a_full_disk_loses_nothing(config, tmp_path):
 def damage(path, how):
     content = bytearray(path.read_bytes())
     if how == 'cut off':
-        content = content[:len(content) // 2]
+        content = content[: len(content) // 2]
     elif how == 'empty':
         content = b''
     else:
@@ -307,8 +325,15 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(voc_cfg, tool, 
 
 def test_a_worker_that_is_killed(voc_cfg, config_file):
     work_dir = voc_cfg.work_dir
-    process = forked(train, config_file, work_dir, '--cfg-options', 'train_dataloader.num_workers=1',
-                     'train_cfg.max_epochs=500', 'default_hooks.kill.type=KillWorker')
+    process = forked(
+        train,
+        config_file,
+        work_dir,
+        '--cfg-options',
+        'train_dataloader.num_workers=1',
+        'train_cfg.max_epochs=500',
+        'default_hooks.kill.type=KillWorker',
+    )
     assert process.wait() == 1
     assert re.search(r'error: DataLoader worker .* Often the memory of the machine was not enough', process.output())
     check_checkpoint(latest_checkpoint(work_dir))
@@ -316,6 +341,7 @@ def test_a_worker_that_is_killed(voc_cfg, config_file):
 
 def test_a_corrupt_image_is_named(voc_cfg, voc, tmp_path):
     import shutil
+
     root = tmp_path / 'voc'
     shutil.copytree(voc, root)
     image = next((root / 'JPEGImages').glob('000000*'))

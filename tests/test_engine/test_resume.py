@@ -1,4 +1,5 @@
 """A training that was stopped and resumed is the training that was not stopped, to the last bit."""
+
 import copy
 import logging
 
@@ -101,19 +102,23 @@ def tensors(checkpoint):
     return flat
 
 
-@pytest.mark.parametrize('kind, stops', [
-    (by_epoch, (3, 6)),
-    (within_epochs, (5, 7)),
-    (by_iteration, (4, 5)),
-    (finite_by_iteration, (5, )),
-    (everything, (4, 7)),
-    (stochastic_depth, (3, 6)),
-])
+@pytest.mark.parametrize(
+    'kind, stops',
+    [
+        (by_epoch, (3, 6)),
+        (within_epochs, (5, 7)),
+        (by_iteration, (4, 5)),
+        (finite_by_iteration, (5,)),
+        (everything, (4, 7)),
+        (stochastic_depth, (3, 6)),
+    ],
+)
 def test_stopped_and_resumed_is_not_stopped(voc_cfg, kind, stops, bfloat16):
     voc_cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='Jitter'))
     voc_cfg.param_scheduler = dict(
         restorer=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=False)],
-        recognizer=[dict(type='LinearLR', start_factor=0.1, end=5, by_epoch=False)])
+        recognizer=[dict(type='LinearLR', start_factor=0.1, end=5, by_epoch=False)],
+    )
     voc_cfg.model.recognizer.decode_head.dropout_ratio = 0.5
     kind(voc_cfg)
     whole_cfg = copy.deepcopy(voc_cfg)
@@ -150,8 +155,11 @@ def test_workers_do_not_change_the_training(voc_cfg):
 
 
 def test_every_epoch_augments_anew(voc_cfg):
-    voc_cfg.train_dataloader.dataset.pipeline = [dict(type='sr4ir_mm.LoadImageFromFile'), dict(type='Jitter'),
-                                                 dict(type='PackSegInputs')]
+    voc_cfg.train_dataloader.dataset.pipeline = [
+        dict(type='sr4ir_mm.LoadImageFromFile'),
+        dict(type='Jitter'),
+        dict(type='PackSegInputs'),
+    ]
     voc_cfg.train_dataloader.update(num_workers=1, persistent_workers=False)
     voc_cfg.experiment_name = 'test_every_epoch'
     loop = Runner.from_cfg(voc_cfg).build_train_loop(voc_cfg.train_cfg)
@@ -172,12 +180,12 @@ def test_a_checkpoint_that_lacks_something_is_refused(voc_cfg):
     run(copy.deepcopy(voc_cfg))
     path = f'{voc_cfg.work_dir}/epoch_1.pth'
     for remove, message in {
-            'resume_state': 'it lacks `resume_state`. To begin a new training with its weights, set load_from instead',
-            'optimizer': 'lacks `optimizer`',
-            'optimizer.recognizer': "lacks the optimizer of 'recognizer'",
-            'param_schedulers': 'lacks `param_schedulers`',
-            'param_schedulers.restorer': "lacks schedulers of 'restorer'",
-            'ema_state_dict': 'lacks `ema_state_dict`',
+        'resume_state': 'it lacks `resume_state`. To begin a new training with its weights, set load_from instead',
+        'optimizer': 'lacks `optimizer`',
+        'optimizer.recognizer': "lacks the optimizer of 'recognizer'",
+        'param_schedulers': 'lacks `param_schedulers`',
+        'param_schedulers.restorer': "lacks schedulers of 'restorer'",
+        'ema_state_dict': 'lacks `ema_state_dict`',
     }.items():
         checkpoint = load_checkpoint(path)
         node = checkpoint
@@ -230,10 +238,18 @@ def test_tensors_that_are_not_the_models_are_named(trained):
     for edit, message in (
         (lambda state: state.pop('restorer.conv_first.bias'), r"\(missing: 'restorer.conv_first.bias'\)"),
         (rename, r"\(missing: 'restorer.conv_first.bias'; not in the model: 'restorer.conv_other.bias'\)"),
-        (lambda state: state.update({'restorer.conv_first.bias': torch.zeros(9)}),
-         r"of another kind: 'restorer.conv_first.bias', \(9,\) float32 instead of \(8,\) float32"),
-        (lambda state: state.update({'restorer.conv_first.bias': torch.zeros(8).double()}), r'\(8,\) float64 instead of'),
-        (lambda state: state.update({'restorer.conv_first.bias': 'text'}), 'has no tensors as restorer.conv_first.bias'),
+        (
+            lambda state: state.update({'restorer.conv_first.bias': torch.zeros(9)}),
+            r"of another kind: 'restorer.conv_first.bias', \(9,\) float32 instead of \(8,\) float32",
+        ),
+        (
+            lambda state: state.update({'restorer.conv_first.bias': torch.zeros(8).double()}),
+            r'\(8,\) float64 instead of',
+        ),
+        (
+            lambda state: state.update({'restorer.conv_first.bias': 'text'}),
+            'has no tensors as restorer.conv_first.bias',
+        ),
     ):
         other = save_with(path, lambda checkpoint: edit(checkpoint['state_dict']))
         with pytest.raises(CheckpointError, match=message):
@@ -244,20 +260,31 @@ def test_tensors_of_a_moving_average_are_compared_too(voc_cfg):
     voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.EMAHook', part='restorer'))
     voc_cfg.train_cfg.max_epochs = 1
     run(copy.deepcopy(voc_cfg))
-    for edit in (lambda checkpoint: rename(checkpoint['state_dict']),
-                 lambda checkpoint: checkpoint['ema_state_dict'].pop('module.conv_first.bias')):
+    for edit in (
+        lambda checkpoint: rename(checkpoint['state_dict']),
+        lambda checkpoint: checkpoint['ema_state_dict'].pop('module.conv_first.bias'),
+    ):
         with pytest.raises(CheckpointError, match=r"missing: '(restorer|module).conv_first.bias'"):
             run(copy.deepcopy(voc_cfg), resume=True, load_from=save_with(f'{voc_cfg.work_dir}/epoch_1.pth', edit))
 
 
-@pytest.mark.parametrize('edit, message', [
-    (change(optim_wrapper__restorer__optimizer__type='Adam'),
-     "its optimizer of 'restorer' is 'AdamW', and the config has 'Adam'"),
-    (change(optim_wrapper__recognizer__paramwise_cfg=dict(norm_decay_mult=0.)),
-     r'optimizer.recognizer has 1 groups of parameters, but the config makes \d\d'),
-    (change(param_scheduler__restorer=[dict(type='PolyLR')]),
-     r"its schedule of 'restorer' is \['CosineAnnealingLR'\], and the config has \['PolyLR'\]"),
-])
+@pytest.mark.parametrize(
+    'edit, message',
+    [
+        (
+            change(optim_wrapper__restorer__optimizer__type='Adam'),
+            "its optimizer of 'restorer' is 'AdamW', and the config has 'Adam'",
+        ),
+        (
+            change(optim_wrapper__recognizer__paramwise_cfg=dict(norm_decay_mult=0.0)),
+            r'optimizer.recognizer has 1 groups of parameters, but the config makes \d\d',
+        ),
+        (
+            change(param_scheduler__restorer=[dict(type='PolyLR')]),
+            r"its schedule of 'restorer' is \['CosineAnnealingLR'\], and the config has \['PolyLR'\]",
+        ),
+    ],
+)
 def test_another_kind_of_optimizer_or_schedule_is_refused(trained, edit, message):
     cfg, path = trained
     edit(cfg)
@@ -273,16 +300,23 @@ def test_another_kind_of_optimizer_or_schedule_is_refused(trained, edit, message
 def test_what_a_resume_takes_from_where(trained, monkeypatch):
     cfg, path = trained
     expected = history(run(copy.deepcopy(cfg), resume=True, load_from=path), 'restorer.lr')
-    change(optim_wrapper__restorer__optimizer__lr=5e-4, optim_wrapper__restorer__optimizer__betas=(0.5, 0.9),
-           train_cfg__max_epochs=3)(cfg)
+    change(
+        optim_wrapper__restorer__optimizer__lr=5e-4,
+        optim_wrapper__restorer__optimizer__betas=(0.5, 0.9),
+        train_cfg__max_epochs=3,
+    )(cfg)
     cfg.param_scheduler.restorer[0].eta_min = 1e-5
     told = []
     monkeypatch.setattr(logging.Logger, 'warning', lambda self, text, *args: told.append(text))
     resumed = run(cfg, resume=True, load_from=path)
-    sentence, = [text for text in told if 'and the config differ' in text]
-    for part in ('lr of restorer is 0.0001 (config: 0.0005)', 'betas of restorer is [0.9, 0.999] (config: [0.5, 0.9])',
-                 'param_scheduler.restorer.0.eta_min is 0 (config: 1e-05)', 'param_scheduler.restorer.0.T_max is 4 (config: 6)',
-                 'A resume takes optimizers and schedules from the checkpoint and everything else from the config'):
+    (sentence,) = [text for text in told if 'and the config differ' in text]
+    for part in (
+        'lr of restorer is 0.0001 (config: 0.0005)',
+        'betas of restorer is [0.9, 0.999] (config: [0.5, 0.9])',
+        'param_scheduler.restorer.0.eta_min is 0 (config: 1e-05)',
+        'param_scheduler.restorer.0.T_max is 4 (config: 6)',
+        'A resume takes optimizers and schedules from the checkpoint and everything else from the config',
+    ):
         assert part in sentence
     assert 'recognizer is' not in sentence
     assert history(resumed, 'restorer.lr')[:4] == expected
@@ -300,8 +334,11 @@ def test_weights_of_which_nothing_fits_are_refused(voc_cfg, tmp_path):
     voc_cfg.train_cfg.max_epochs = 1
     path = str(tmp_path / 'other.pth')
     torch.save(dict(state_dict={'backbone.bias': torch.zeros(1), 'restorer.conv_first.bias': torch.zeros(9)}), path)
-    with pytest.raises(CheckpointError, match=r"Nothing of the checkpoint .*other.pth fits the model \(load_from\). It has "
-                       "for example 'backbone.bias', .*; the model has 'restorer"):
+    with pytest.raises(
+        CheckpointError,
+        match=r'Nothing of the checkpoint .*other.pth fits the model \(load_from\). It has '
+        "for example 'backbone.bias', .*; the model has 'restorer",
+    ):
         run(copy.deepcopy(voc_cfg), load_from=path)
     torch.save(dict(state_dict={'module.restorer.conv_first.bias': torch.zeros(8)}), path)
     run(voc_cfg, load_from=path)

@@ -25,15 +25,25 @@ def rates(lr, periods, epochs, epoch_length=5, before=(), **kwargs):
     schedulers = [build(optimizer) for build in before]
     schedulers.append(
         CosineRestartLR.build_iter_from_epoch(
-            optimizer, periods=periods, restart_weights=[1] * len(periods), end=epochs, epoch_length=epoch_length, **kwargs))
+            optimizer,
+            periods=periods,
+            restart_weights=[1] * len(periods),
+            end=epochs,
+            epoch_length=epoch_length,
+            **kwargs,
+        )
+    )
     return learning_rates(optimizer, schedulers, epochs * epoch_length)
 
 
-@pytest.mark.parametrize('name, lr, periods, eta_min', [
-    ('seg_sr', 1e-4, [10, 90], 1e-6),
-    ('seg_task', 2e-2, [10, 90], 1e-4),
-    ('cls_task', 3e-2, [20, 180], 1e-4),
-])
+@pytest.mark.parametrize(
+    'name, lr, periods, eta_min',
+    [
+        ('seg_sr', 1e-4, [10, 90], 1e-6),
+        ('seg_task', 2e-2, [10, 90], 1e-4),
+        ('cls_task', 3e-2, [20, 180], 1e-4),
+    ],
+)
 def test_equals_the_published_schedule(name, lr, periods, eta_min):
     golden = np.load(DATA / 'schedule.npz')[name]
     np.testing.assert_allclose(rates(lr, periods, sum(periods), eta_min=eta_min), golden, rtol=1e-9)

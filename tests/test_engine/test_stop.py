@@ -1,4 +1,5 @@
 """A training that is asked to stop writes a checkpoint, says so by its exit code, and goes on from it to the same bits."""
+
 import os
 import signal
 import time
@@ -78,7 +79,9 @@ def test_two_processes_stop_after_the_same_iteration(config, tmp_path):  # noqa:
     whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
     launch = ('--launcher', 'pytorch')
     assert wait(launched(2, train, path, whole, *launch)) == [0, 0]
-    processes = launched(2, train, path, stopped, *launch, *signal_at(3, rank=1), 'default_hooks.checkpoint.interval=10')
+    processes = launched(
+        2, train, path, stopped, *launch, *signal_at(3, rank=1), 'default_hooks.checkpoint.interval=10'
+    )
     # launchers kill what is left of a job after a bad exit code, so only the process that ends last has one
     assert wait(processes) == [EXIT_CODE, 0]
     # what is sent within iteration 3 is known to all at the end of the next one
@@ -110,6 +113,7 @@ def children(pid):
 
 def test_signals_are_given_back(voc_cfg):
     from tests.test_engine.test_loops import run
+
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
     voc_cfg.train_cfg.max_epochs = 1
     run(voc_cfg)

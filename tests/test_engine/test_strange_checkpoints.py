@@ -1,4 +1,5 @@
 """A resume takes nothing from a checkpoint but what a training writes, and removes no file that is not its own."""
+
 import copy
 import os
 import shutil
@@ -19,8 +20,10 @@ from tests.test_engine.test_loops import run
 
 def files(folder):
     return sorted(
-        str(path.relative_to(folder)) for path in Path(folder).rglob('*')
-        if 'vis_data' not in str(path) and path.suffix in ('.pth', '.txt'))
+        str(path.relative_to(folder))
+        for path in Path(folder).rglob('*')
+        if 'vis_data' not in str(path) and path.suffix in ('.pth', '.txt')
+    )
 
 
 def change(path, out=None, **runtime_info):
@@ -63,8 +66,20 @@ def test_only_the_best_checkpoint_of_this_training_is_removed(best_cfg, tmp_path
     assert [path for path in files(tmp_path) if 'epoch_2' not in path] == before
     assert 'best_PSNR_epoch_2.pth' in files(work)
     hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
-    for named in (str(precious / 'best_file.pth'), 'best_folder.pth', str(work / 'best_link.pth'), str(work / 'notes.txt'),
-                  str(work), '/', '', '..', 'best_.pth/../epoch_1.pth', None, 3, [str(precious)]):
+    for named in (
+        str(precious / 'best_file.pth'),
+        'best_folder.pth',
+        str(work / 'best_link.pth'),
+        str(work / 'notes.txt'),
+        str(work),
+        '/',
+        '',
+        '..',
+        'best_.pth/../epoch_1.pth',
+        None,
+        3,
+        [str(precious)],
+    ):
         hook._find_own_files(runner, dict(best_ckpt=named))
         assert hook.best_ckpt_path is None, named
     # and its own is
@@ -132,9 +147,10 @@ def test_the_config_in_a_checkpoint_is_not_run(best_cfg, tmp_path, monkeypatch):
     assert 'executed' not in info['cfg'] and info['experiment_name'] == runner.experiment_name
 
 
-@pytest.mark.parametrize('hook, resume, found',
-                         [(dict(type='CheckpointHook', interval=1), False, 'is a CheckpointHook of another'),
-                          (None, True, 'is missing')])
+@pytest.mark.parametrize(
+    'hook, resume, found',
+    [(dict(type='CheckpointHook', interval=1), False, 'is a CheckpointHook of another'), (None, True, 'is missing')],
+)
 def test_another_checkpoint_hook_is_refused(voc_cfg, hook, resume, found):
     voc_cfg.default_hooks.checkpoint = hook
     runner = Runner.from_cfg(voc_cfg)
@@ -184,7 +200,7 @@ def of_process(*keys):
 
 TERMINAL = '\x1b]0;owned\x07' * 10
 STRANGE = {
-    'epoch as text': (put('meta', 'epoch', '1'), "meta.epoch is 1, not a whole number from 0"),
+    'epoch as text': (put('meta', 'epoch', '1'), 'meta.epoch is 1, not a whole number from 0'),
     'epoch for a terminal': (put('meta', 'epoch', TERMINAL), r"meta.epoch is '\\x1b\]0;owned"),
     'no iter': (without('meta', 'iter'), 'meta.iter is None'),
     'a negative iter': (put('meta', 'iter', -2), 'meta.iter is -2'),
@@ -194,38 +210,55 @@ STRANGE = {
     'a large seed': (put('meta', 'seed', 2**40), 'meta.seed is 1099511627776'),
     'a list as meta': (put('meta', [1]), 'holds a list as `meta`'),
     'a list as weights': (put('state_dict', [1]), 'holds a list as `state_dict`'),
-    'a number as weight': (put('state_dict', 'restorer.conv_first.weight',
-                               1.), 'no tensors as restorer.conv_first.weight'),
+    'a number as weight': (
+        put('state_dict', 'restorer.conv_first.weight', 1.0),
+        'no tensors as restorer.conv_first.weight',
+    ),
     'a number as name': (put('state_dict', 1, torch.ones(1)), 'a int as name of a weight'),
     'a list as message hub': (put('message_hub', [1]), '`message_hub` has no dict `log_scalars`'),
     'no runtime_info': (without('message_hub', 'runtime_info'), '`message_hub` has no dict `runtime_info`'),
     'a number as resumed keys': (put('message_hub', 'resumed_keys', 1), 'no dict `resumed_keys`'),
-    'a number as log': (put('message_hub', 'log_scalars', 'train/loss',
-                            1.), 'a float as train/loss, not a HistoryBuffer'),
+    'a number as log': (
+        put('message_hub', 'log_scalars', 'train/loss', 1.0),
+        'a float as train/loss, not a HistoryBuffer',
+    ),
     'numbers as names of logs': (put('message_hub', 'log_scalars', 1, 1), 'names that are no text'),
-    'a text as best score': (put('message_hub', 'runtime_info', 'best_score', 'a'), 'a str as best_score, not a number'),
+    'a text as best score': (
+        put('message_hub', 'runtime_info', 'best_score', 'a'),
+        'a str as best_score, not a number',
+    ),
     'a list as resume state': (put('resume_state', [1]), '`resume_state` is a list'),
     'no processes': (put('resume_state', 'processes', []), 'resume_state.processes is no list of dicts'),
     'processes as dict': (put('resume_state', 'processes', {}), 'resume_state.processes is no list of dicts'),
     'a process as number': (put('resume_state', 'processes', [1]), 'resume_state.processes is no list of dicts'),
-    'a process without seeds': (without('resume_state', 'processes', 0,
-                                        'seeds'), r'processes\[0\] lacks seeds|lacks `seeds`'),
+    'a process without seeds': (
+        without('resume_state', 'processes', 0, 'seeds'),
+        r'processes\[0\] lacks seeds|lacks `seeds`',
+    ),
     'seeds as text': (of_process('seeds', 'ab'), 'seeds are not two whole numbers'),
     'batches as text': (put('resume_state', 'batches_per_epoch', 'a'), 'batches_per_epoch is a, not'),
     'no batches': (without('resume_state', 'batches_per_epoch'), 'lacks `batches_per_epoch`'),
     'validated at a list': (put('resume_state', 'validated_at', [1]), 'validated_at is a list'),
-    'a buffer as text': (of_process('buffers', {'model.recognizer.backbone.layer1.0.bn1.running_mean': 'a'}),
-                         r'processes\[0\].buffers has no tensor of'),
+    'a buffer as text': (
+        of_process('buffers', {'model.recognizer.backbone.layer1.0.bn1.running_mean': 'a'}),
+        r'processes\[0\].buffers has no tensor of',
+    ),
     'buffers as list': (of_process('buffers', [1]), r'buffers is a list, not a dict'),
     'kinds as list': (put('resume_state', 'kinds', [1]), 'resume_state.kinds does not name optimizers'),
     'a kind as list': (put('resume_state', 'kinds', 'optimizers', 'restorer', []), 'kinds has names that are no text'),
     'random numbers as text': (of_process('random', 'a'), 'random is a str, not a dict'),
-    'random numbers of another size': (of_process('random', 'torch',
-                                                  torch.ones(3, dtype=torch.uint8)), 'random.torch is no tensor'),
-    'random numbers of Python': (of_process('random', 'python',
-                                            (3, (2**40, ) * 625, None)), 'no state of random generators'),
-    'random numbers of NumPy': (of_process('random', 'numpy',
-                                           ('a', torch.zeros(624).long(), 1, 0, 0.)), 'no state of random gen'),
+    'random numbers of another size': (
+        of_process('random', 'torch', torch.ones(3, dtype=torch.uint8)),
+        'random.torch is no tensor',
+    ),
+    'random numbers of Python': (
+        of_process('random', 'python', (3, (2**40,) * 625, None)),
+        'no state of random generators',
+    ),
+    'random numbers of NumPy': (
+        of_process('random', 'numpy', ('a', torch.zeros(624).long(), 1, 0, 0.0)),
+        'no state of random gen',
+    ),
     'gradients as list': (of_process('gradients', [1]), 'gradients is a list'),
     'gradients of nothing': (of_process('gradients', dict(restorer=[])), "not those of the parameters of 'restorer'"),
     'a list as optimizers': (put('optimizer', [1]), '`optimizer` is a list'),
@@ -234,19 +267,29 @@ STRANGE = {
     'no groups': (of_optimizer('param_groups', []), 'optimizer.restorer has 0 groups of parameters'),
     'a number as group': (of_optimizer('param_groups', 0, 1), 'is no group of parameters'),
     'too few parameters': (of_optimizer('param_groups', 0, 'params', [0]), 'has 1 parameters, but the config makes'),
-    'a text as learning rate': (of_optimizer('param_groups', 0, 'lr',
-                                             'a'), r'param_groups\[0\].lr is a str, not a number'),
-    'betas as number': (of_optimizer('param_groups', 0, 'betas', 1.), 'betas is no list of 2 values'),
+    'a text as learning rate': (
+        of_optimizer('param_groups', 0, 'lr', 'a'),
+        r'param_groups\[0\].lr is a str, not a number',
+    ),
+    'betas as number': (of_optimizer('param_groups', 0, 'betas', 1.0), 'betas is no list of 2 values'),
     'a state as list': (of_optimizer('state', [1]), 'optimizer.restorer is no state of an optimizer'),
     'a state of no parameter': (of_optimizer('state', 10**6, {}), 'the number of no parameter'),
     'a state as number': (of_optimizer('state', 0, 1), 'the number of no parameter'),
     'an average as text': (of_optimizer('state', 0, 'exp_avg', 'a'), r'state\[0\] has exp_avg that does not fit'),
-    'an average of another shape': (of_optimizer('state', 0, 'exp_avg', torch.ones(1,
-                                                                                   1)), 'has exp_avg that does not fit'),
+    'an average of another shape': (
+        of_optimizer('state', 0, 'exp_avg', torch.ones(1, 1)),
+        'has exp_avg that does not fit',
+    ),
     'schedulers as list': (put('param_schedulers', [1]), '`param_schedulers` is a list, not a dict'),
-    'schedulers of numbers': (put('param_schedulers', 'restorer', [1]), 'param_schedulers.restorer is no list of dicts'),
+    'schedulers of numbers': (
+        put('param_schedulers', 'restorer', [1]),
+        'param_schedulers.restorer is no list of dicts',
+    ),
     'a step as text': (put('param_schedulers', 'restorer', 0, 'last_step', 'a'), 'last_step is a str, not a number'),
-    'a method': (put('param_schedulers', 'restorer', 0, 'step', 1), 'has step, which is nothing that a scheduler saves'),
+    'a method': (
+        put('param_schedulers', 'restorer', 0, 'step', 1),
+        'has step, which is nothing that a scheduler saves',
+    ),
     'averages as list': (put('ema_state_dict', [1]), '`ema_state_dict` is a list'),
     'an average of text': (put('ema_state_dict', 'module.conv_first.weight', 'a'), 'a str as module.conv_first.weight'),
     'a record as list': (put('run_record', [1]), '`run_record` is no dict of numbers'),
@@ -260,7 +303,8 @@ OF_READER = ('a list as meta', 'a list as weights', 'a number as name')
 
 def test_strange_contents_are_told_in_a_sentence(voc_cfg, tmp_path):
     voc_cfg.param_scheduler = dict(
-        restorer=[dict(type='CosineAnnealingLR', T_max=4)], recognizer=[dict(type='ConstantLR')])
+        restorer=[dict(type='CosineAnnealingLR', T_max=4)], recognizer=[dict(type='ConstantLR')]
+    )
     voc_cfg.optim_wrapper.restorer.optimizer = dict(type='Adam', lr=1e-4)
     voc_cfg.train_cfg.max_epochs = 1
     voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.RunRecordHook', out_file=str(tmp_path / 'run.json')))
@@ -295,7 +339,7 @@ def test_strange_contents_are_told_in_a_sentence(voc_cfg, tmp_path):
 
 def test_a_history_that_is_none(tmp_path):
     history = HistoryBuffer()
-    history.update(1.)
+    history.update(1.0)
     for values in (np.ones((2, 2)), np.ones(3), np.array(['a'])):
         history._log_history = values
         torch.save(dict(message_hub=history), tmp_path / 'a.pth')
@@ -305,11 +349,11 @@ def test_a_history_that_is_none(tmp_path):
 
 def test_load_from_tells_too(voc_cfg, tmp_path):
     voc_cfg.load_from = str(tmp_path / 'a.pth')
-    for content, message in ((dict(state_dict=[1]), 'holds a list as `state_dict`'),
-                             (dict(state_dict={1: torch.ones(1)}), 'a int as name of a weight'), ({
-                                 'restorer.conv_first.weight':
-                                 'a'
-                             }, 'has no tensors as restorer.conv_first.weight')):
+    for content, message in (
+        (dict(state_dict=[1]), 'holds a list as `state_dict`'),
+        (dict(state_dict={1: torch.ones(1)}), 'a int as name of a weight'),
+        ({'restorer.conv_first.weight': 'a'}, 'has no tensors as restorer.conv_first.weight'),
+    ):
         torch.save(content, voc_cfg.load_from)
         with pytest.raises(CheckpointError, match=message):
             run(copy.deepcopy(voc_cfg))

@@ -1,4 +1,5 @@
 """What is stored for each image gives the figure of the host's metric again, on all images and on any sample."""
+
 import copy
 
 import numpy as np
@@ -14,6 +15,7 @@ CLASSES = ('cat', 'dog', 'cow')
 
 def segmentation(rng):
     from mmseg.evaluation import IoUMetric
+
     metric = IoUMetric(iou_metrics=['mIoU'])
     for _ in range(6):
         label = torch.from_numpy(rng.integers(3, size=(8, 8)))
@@ -25,15 +27,20 @@ def segmentation(rng):
 
 def classification(rng):
     from mmpretrain.evaluation import Accuracy
+
     metric = Accuracy(topk=(1, 2))
     for _ in range(30):
-        metric.results.append(dict(pred_score=torch.from_numpy(rng.random(3)), gt_label=torch.tensor([rng.integers(3)])))
+        metric.results.append(
+            dict(pred_score=torch.from_numpy(rng.random(3)), gt_label=torch.tensor([rng.integers(3)]))
+        )
     return metric, 'accuracy/top2', 1e-4
 
 
 def images(rng):
     metric = PSNR(border=0)
-    metric.process({}, [dict(sr=torch.from_numpy(rng.random((3, 8, 8))), hr=torch.full((3, 8, 8), 0.5)) for _ in range(6)])
+    metric.process(
+        {}, [dict(sr=torch.from_numpy(rng.random((3, 8, 8))), hr=torch.full((3, 8, 8), 0.5)) for _ in range(6)]
+    )
     metric.results.append((None, float('inf')))  # an image that is equal to the clean one is left out
     return metric, 'PSNR', 1e-9
 
@@ -44,6 +51,7 @@ def detection(rng):
     No two have one score: which comes first then is arbitrary.
     """
     from mmdet.evaluation import CocoMetric
+
     metric = CocoMetric(metric='bbox')
     for index in range(8):
         corners = rng.uniform(0, 60, (4, 2))
@@ -51,11 +59,21 @@ def detection(rng):
         labels = rng.integers(3, size=4)
         found = np.concatenate([boxes + rng.uniform(-3, 3, boxes.shape), boxes + rng.uniform(-15, 15, boxes.shape)])
         found[:, 2:] = np.maximum(found[:, 2:], found[:, :2] + 1)
-        truth = dict(width=96, height=96, img_id=index, anns=[
-            dict(bbox=box.tolist(), bbox_label=int(label), ignore_flag=int(rng.random() < 0.2))
-            for box, label in zip(boxes, labels)])
-        prediction = dict(img_id=index, bboxes=found.astype(np.float32), scores=rng.random(8),
-                          labels=np.concatenate([labels, rng.integers(3, size=4)]))
+        truth = dict(
+            width=96,
+            height=96,
+            img_id=index,
+            anns=[
+                dict(bbox=box.tolist(), bbox_label=int(label), ignore_flag=int(rng.random() < 0.2))
+                for box, label in zip(boxes, labels)
+            ],
+        )
+        prediction = dict(
+            img_id=index,
+            bboxes=found.astype(np.float32),
+            scores=rng.random(8),
+            labels=np.concatenate([labels, rng.integers(3, size=4)]),
+        )
         metric.results.append((truth, prediction))
     return metric, 'coco/bbox_mAP', 6e-4
 
@@ -98,19 +116,31 @@ def test_detection_with_an_annotation_file(tmp_path):
     import json
 
     from mmdet.evaluation import CocoMetric
+
     file = tmp_path / 'annotations.json'
-    file.write_text(json.dumps(dict(
-        images=[dict(id=7, width=64, height=64), dict(id=9, width=64, height=64)],
-        categories=[dict(id=17, name='cat'), dict(id=18, name='dog')],
-        annotations=[dict(id=index, image_id=image, category_id=category, bbox=[4, 4, 30, 30], area=900, iscrowd=0)
-                     for index, (image, category) in enumerate([(7, 17), (9, 18)], 1)])))
+    file.write_text(
+        json.dumps(
+            dict(
+                images=[dict(id=7, width=64, height=64), dict(id=9, width=64, height=64)],
+                categories=[dict(id=17, name='cat'), dict(id=18, name='dog')],
+                annotations=[
+                    dict(id=index, image_id=image, category_id=category, bbox=[4, 4, 30, 30], area=900, iscrowd=0)
+                    for index, (image, category) in enumerate([(7, 17), (9, 18)], 1)
+                ],
+            )
+        )
+    )
     metric = CocoMetric(ann_file=str(file), metric='bbox')
     metric.dataset_meta = dict(classes=('cat', 'dog'))
     box = np.array([[4, 4, 34, 34]], np.float32)
     # the cat is found, the dog is taken for a cat
-    metric.results = [(dict(width=64, height=64, img_id=image),
-                       dict(img_id=image, bboxes=box, scores=np.array([score]), labels=np.array([0])))
-                      for image, score in ((7, 0.9), (9, 0.8))]
+    metric.results = [
+        (
+            dict(width=64, height=64, img_id=image),
+            dict(img_id=image, bboxes=box, scores=np.array([score]), labels=np.array([0])),
+        )
+        for image, score in ((7, 0.9), (9, 0.8))
+    ]
     save_predictions(tmp_path / 'predictions.npz', per_image([metric], ['a', 'b'], 2))
     assert Predictions(tmp_path / 'predictions.npz').figure('coco/bbox_mAP') == pytest.approx([0.5])
     assert metric.evaluate(2)['coco/bbox_mAP'] == pytest.approx(0.5)
@@ -118,6 +148,7 @@ def test_detection_with_an_annotation_file(tmp_path):
 
 def test_what_is_no_metric_of_images_is_left_out():
     from mmpretrain.evaluation import SingleLabelMetric
+
     assert per_image([SingleLabelMetric()], [], 0) == {}
 
 
@@ -127,6 +158,7 @@ def test_a_run_stores_its_predictions(voc_cfg, tmp_path):
 
     from mmengine.config import Config
     from mmengine.runner import Runner
+
     record = tmp_path / 'run/record.json'
     cfg = Config(dict(voc_cfg, custom_hooks=[dict(type='sr4ir_mm.RunRecordHook', out_file=str(record))]))
     runner = Runner.from_cfg(cfg)

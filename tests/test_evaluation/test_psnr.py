@@ -50,10 +50,12 @@ def test_a_data_set_without_clean_images_is_refused():
 @pytest.mark.parametrize('convert_to', [None, 'Y'])
 def test_equals_mmagic_on_images_of_8_bits(convert_to):
     from mmagic.evaluation.metrics import psnr
+
     hr = torch.randint(0, 256, (3, 24, 20))
     sr = (hr + torch.randint(-20, 21, hr.shape)).clamp(0, 255)
     expected = psnr(
-        hr.numpy(), sr.numpy(), crop_border=4, input_order='CHW', convert_to=convert_to, channel_order='rgb')
+        hr.numpy(), sr.numpy(), crop_border=4, input_order='CHW', convert_to=convert_to, channel_order='rgb'
+    )
     ours = evaluate(PSNR(border=4, convert_to=convert_to), [dict(sr=sr / 255, hr=hr / 255)])
     assert ours == pytest.approx(expected, abs=1e-3)
 

@@ -32,13 +32,15 @@ def luma(image):
 @pytest.mark.parametrize('convert_to', [None, 'Y'])
 def test_ssim_equals_that_of_skimage(convert_to, rounded):
     from skimage.metrics import structural_similarity
+
     sample = images()
     sr = sample['sr'].double().clamp(0, 1).numpy()
     sr, hr = (sr * 255).round() / 255 if rounded else sr, sample['hr'].double().numpy()
     sr, hr = (luma(sr)[None], luma(hr)[None]) if convert_to == 'Y' else (sr * 255, hr * 255)
     cut = np.s_[:, 3:-3, 3:-3]
     expected = structural_similarity(
-        sr[cut], hr[cut], channel_axis=0, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+        sr[cut], hr[cut], channel_axis=0, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
     found = evaluate(SSIM(border=3, convert_to=convert_to, rounded=rounded), sample)['SSIM']
     assert found == pytest.approx(expected, abs=1e-6)
 
@@ -57,6 +59,7 @@ def test_psnr_without_rounding():
 
 def test_niqe_needs_no_clean_image_and_sees_blur():
     from skimage.data import camera
+
     photo = torch.from_numpy(camera()[:192, :192] / 255).float().expand(3, -1, -1)
     blurred = torch.from_numpy(gaussian_filter(photo.numpy(), (0, 3, 3)))
     good, bad = (evaluate(NIQE(), dict(sr=image))['NIQE'] for image in (photo, blurred))
@@ -66,6 +69,7 @@ def test_niqe_needs_no_clean_image_and_sees_blur():
 def vgg(path):
     """Random weights under torchvision's names."""
     from torchvision.models import vgg16
+
     torch.manual_seed(0)
     features = vgg16(weights=None).features
     torch.save({f'features.{name}': value for name, value in features.state_dict().items()}, path)
@@ -74,13 +78,14 @@ def vgg(path):
 
 def test_lpips_uses_the_weights_of_a_path(tmp_path):
     import lpips
+
     features = vgg(tmp_path / 'vgg.pth')
     sample = images((64, 72))
     expected = 0
     both = [sample['sr'].clamp(0, 1), sample['hr']]
     both[0] = (both[0] * 255).round() / 255
     both = [image[None, :, 8:-8, 8:-8] * 2 - 1 for image in both]
-    shift, scale = torch.tensor([-.030, -.088, -.188]), torch.tensor([.458, .448, .450])
+    shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
     both = [(image - shift[:, None, None]) / scale[:, None, None] for image in both]
     linear = torch.load(f'{lpips.__path__[0]}/weights/v0.1/vgg.pth', map_location='cpu')
     with torch.no_grad():
@@ -89,22 +94,28 @@ def test_lpips_uses_the_weights_of_a_path(tmp_path):
             if index in (3, 8, 15, 22, 29):  # relu1_2, 2_2, 3_3, 4_3, 5_3
                 one, other = (image / (image.norm(dim=1, keepdim=True) + 1e-10) for image in both)
                 weight = linear[f'lin{(3, 8, 15, 22, 29).index(index)}.model.1.weight']
-                expected += ((one - other)**2 * weight).sum(1).mean().item()
+                expected += ((one - other) ** 2 * weight).sum(1).mean().item()
     found = evaluate(LPIPS(backbone=str(tmp_path / 'vgg.pth'), border=8), sample)['LPIPS']
     assert found == pytest.approx(expected, rel=1e-4)
 
 
 def test_lpips_without_weights_says_what_to_do(tmp_path):
-    with pytest.raises(ConfigError, match=r'lacks the weights of vgg16 .*no.pth.*put the file https://.*vgg16.*\.pth into '
-                       r'.*checkpoints or name its place in LPIPS.backbone, or do without .*: --skip-metrics LPIPS'):
+    with pytest.raises(
+        ConfigError,
+        match=r'lacks the weights of vgg16 .*no.pth.*put the file https://.*vgg16.*\.pth into '
+        r'.*checkpoints or name its place in LPIPS.backbone, or do without .*: --skip-metrics LPIPS',
+    ):
         LPIPS(backbone=str(tmp_path / 'no.pth'))
 
 
-@pytest.mark.parametrize('metric, size, message', [
-    (SSIM(), (16, 40), 'SSIM.border is 8, which leaves nothing'),
-    (SSIM(), (24, 40), 'SSIM needs images of at least 11×11 pixels inside its border; one has 8×24'),
-    (NIQE(), (96, 100), 'NIQE needs images of at least 96×192'),
-])
+@pytest.mark.parametrize(
+    'metric, size, message',
+    [
+        (SSIM(), (16, 40), 'SSIM.border is 8, which leaves nothing'),
+        (SSIM(), (24, 40), 'SSIM needs images of at least 11×11 pixels inside its border; one has 8×24'),
+        (NIQE(), (96, 100), 'NIQE needs images of at least 96×192'),
+    ],
+)
 def test_small_images_are_refused(metric, size, message):
     with pytest.raises(ConfigError, match=message):
         metric.process({}, [dict(sr=torch.rand(3, *size), hr=torch.rand(3, *size))])

@@ -1,4 +1,5 @@
 """One iteration of SR4IR on any cascade, and what a dataloader of each host library would give it."""
+
 import numpy as np
 import torch
 from mmengine.config import ConfigDict
@@ -25,7 +26,8 @@ def build(task: str, recognizer=None, restorer=EDSR, scale: int = 4, **kwargs):
         degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=scale) if restorer is not None else None,
         restorer=restorer,
         recognizer=recognizer,
-        tdp=dict(features=[-1], weights=[1.0]))
+        tdp=dict(features=[-1], weights=[1.0]),
+    )
     cfg.update(kwargs)
     init_default_scope(dict(Segmentor='mmseg', Detector='mmdet', Classifier='mmpretrain')[task])
     torch.manual_seed(0)
@@ -50,12 +52,15 @@ def det_batch(sizes=((64, 64), (64, 64)), masks=False):
     from mmdet.structures.bbox import HorizontalBoxes
     from mmdet.structures.mask import BitmapMasks
     from mmengine.structures import InstanceData
+
     samples = []
     for index, (height, width) in enumerate(sizes):
         sample = DetDataSample(
-            metainfo=dict(img_id=index, img_path=f'{index}.jpg', img_shape=(height, width), ori_shape=(height, width)))
-        boxes = torch.tensor([[2., 3., 0.6 * width, 0.7 * height],
-                              [0.4 * width, 0.3 * height, width - 4., height - 2.]])
+            metainfo=dict(img_id=index, img_path=f'{index}.jpg', img_shape=(height, width), ori_shape=(height, width))
+        )
+        boxes = torch.tensor(
+            [[2.0, 3.0, 0.6 * width, 0.7 * height], [0.4 * width, 0.3 * height, width - 4.0, height - 2.0]]
+        )
         gt = InstanceData(bboxes=HorizontalBoxes(boxes), labels=torch.tensor([index % NUM_CLASSES, NUM_CLASSES - 1]))
         if masks:
             bitmaps = np.zeros((2, height, width), np.uint8)
@@ -74,11 +79,12 @@ def det_batch(sizes=((64, 64), (64, 64)), masks=False):
 def seg_batch(size=(64, 64), count=2):
     from mmengine.structures import PixelData
     from mmseg.structures import SegDataSample
+
     samples = []
     for index in range(count):
         sample = SegDataSample(metainfo=dict(img_path=f'{index}.jpg', img_shape=size, ori_shape=size))
         labels = torch.zeros(1, *size, dtype=torch.long)
-        labels[0, :size[0] // 2] = 1 + index
+        labels[0, : size[0] // 2] = 1 + index
         labels[0, 0, 0] = 255
         sample.gt_sem_seg = PixelData(data=labels)
         samples.append(sample)
@@ -87,6 +93,7 @@ def seg_batch(size=(64, 64), count=2):
 
 def cls_batch(size=(64, 64), count=2):
     from mmpretrain.structures import DataSample
+
     samples = [DataSample(metainfo=dict(img_path=f'{index}.jpg')).set_gt_label(index) for index in range(count)]
     # as the default collate of mmpretrain does
     return dict(inputs=torch.stack(images([size] * count)), data_samples=samples, cqmix_grid=torch.stack(grids(count)))

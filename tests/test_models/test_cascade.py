@@ -1,4 +1,5 @@
 """One iteration: which weights move, and that it is the iteration that the paper describes."""
+
 import copy
 
 import pytest
@@ -89,8 +90,12 @@ def test_second_phase_sees_the_updated_restorer():
 def test_lr_is_made_once_and_tdp_runs_no_head():
     model, optim = build()
     calls = []
-    for name, module in (('degradation', model.degradation), ('backbone', model.recognizer.backbone),
-                         ('head', model.recognizer.decode_head.conv_seg), ('restorer', model.restorer)):
+    for name, module in (
+        ('degradation', model.degradation),
+        ('backbone', model.recognizer.backbone),
+        ('head', model.recognizer.decode_head.conv_seg),
+        ('restorer', model.restorer),
+    ):
         module.register_forward_hook(lambda *_, name=name: calls.append(name))
     model.train_step(seg_batch(), optim)
     assert {name: calls.count(name) for name in set(calls)} == dict(degradation=1, restorer=2, backbone=5, head=3)
@@ -134,8 +139,10 @@ def plain_iteration(sr_net, net, optimizers, batch, steps):
 def test_equals_a_plain_loop(float64):
     model, optim = build()
     sr_net, net = copy.deepcopy(model.restorer), copy.deepcopy(model.recognizer)
-    optimizers = (torch.optim.AdamW(sr_net.parameters(), lr=1e-4, weight_decay=0),
-                  torch.optim.SGD(net.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4))
+    optimizers = (
+        torch.optim.AdamW(sr_net.parameters(), lr=1e-4, weight_decay=0),
+        torch.optim.SGD(net.parameters(), lr=1e-2, momentum=0.9, weight_decay=1e-4),
+    )
     expected = plain_iteration(sr_net, net, optimizers, seg_batch(), steps=2)
     for losses in expected:
         logs = model.train_step(seg_batch(), optim)
@@ -170,7 +177,8 @@ def test_accumulation_equals_the_mean_gradient(float64):
     sgd = dict(
         restorer=dict(optimizer=dict(type='SGD', lr=0.1)),
         recognizer=dict(optimizer=dict(type='SGD', lr=0.1)),
-        accumulative_counts=2)
+        accumulative_counts=2,
+    )
     phases = [RESTORE, dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0))]
     recognizer = segmentor(norm='GN')
     model, optim = build(phases, optim_wrapper=sgd, recognizer=recognizer)
@@ -233,7 +241,7 @@ def test_a_data_set_brings_its_own_lr():
 
 
 def test_img_range_scales_in_and_out():
-    model = MODELS.build(cascade_cfg(img_range=255., restorer=dict(type='sr4ir_mm.Interpolation', scale=4)))
+    model = MODELS.build(cascade_cfg(img_range=255.0, restorer=dict(type='sr4ir_mm.Interpolation', scale=4)))
     seen = []
     model.restorer.register_forward_hook(lambda _, args, __: seen.append(args[0]))
     lr = torch.rand(1, 3, 8, 8)
@@ -242,15 +250,19 @@ def test_img_range_scales_in_and_out():
     assert torch.allclose(sr, F.interpolate(lr, scale_factor=4, mode='bilinear', align_corners=True), atol=1e-6)
 
 
-@pytest.mark.parametrize('library, cfg', [
-    ('mmseg', dict(type='SegDataPreProcessor', bgr_to_rgb=True)),
-    ('mmseg', dict(type='SegDataPreProcessor', bgr_to_rgb=False)),
-    ('mmdet', dict(type='DetDataPreprocessor', bgr_to_rgb=True)),
-    ('mmpretrain', dict(type='ClsDataPreprocessor', to_rgb=True)),
-    ('mmpretrain', dict(type='ClsDataPreprocessor', to_rgb=False)),
-])
+@pytest.mark.parametrize(
+    'library, cfg',
+    [
+        ('mmseg', dict(type='SegDataPreProcessor', bgr_to_rgb=True)),
+        ('mmseg', dict(type='SegDataPreProcessor', bgr_to_rgb=False)),
+        ('mmdet', dict(type='DetDataPreprocessor', bgr_to_rgb=True)),
+        ('mmpretrain', dict(type='ClsDataPreprocessor', to_rgb=True)),
+        ('mmpretrain', dict(type='ClsDataPreprocessor', to_rgb=False)),
+    ],
+)
 def test_normalization_equals_the_hosts_own(library, cfg):
     from sr4ir_mm.models.data_preprocessor import CascadeDataPreprocessor, RecognizerInput
+
     host = MODELS.build(dict(cfg, _scope_=library, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]))
     image = torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)
     expected = host(dict(inputs=[image]))['inputs']
@@ -278,11 +290,14 @@ def test_built_parts_are_taken_and_others_refused():
         MODELS.build(cascade_cfg(restorer='EDSRNet'))
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(scale=2), 'model.degradation shrinks by 4, but model.scale is 2'),
-    (dict(restorer=edsr(scale=2)), r'model.restorer \(EDSRNet\) enlarges by 2, but model.scale is 4'),
-    (dict(scale=0), 'model.scale is 0; allowed: a whole number from 1'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(scale=2), 'model.degradation shrinks by 4, but model.scale is 2'),
+        (dict(restorer=edsr(scale=2)), r'model.restorer \(EDSRNet\) enlarges by 2, but model.scale is 4'),
+        (dict(scale=0), 'model.scale is 0; allowed: a whole number from 1'),
+    ],
+)
 def test_scales_that_do_not_fit_are_refused(kwargs, message):
     with pytest.raises(ConfigError, match=message):
         MODELS.build(cascade_cfg(**kwargs))
@@ -290,8 +305,17 @@ def test_scales_that_do_not_fit_are_refused(kwargs, message):
 
 def test_lr_smaller_than_a_window_is_refused():
     swinir = dict(
-        type='mmagic.SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=8, depths=[1], embed_dim=6, num_heads=[1],
-        mlp_ratio=1, upsampler='pixelshuffledirect')
+        type='mmagic.SwinIRNet',
+        upscale=4,
+        in_chans=3,
+        img_size=8,
+        window_size=8,
+        depths=[1],
+        embed_dim=6,
+        num_heads=[1],
+        mlp_ratio=1,
+        upsampler='pixelshuffledirect',
+    )
     model, optim = build(restorer=swinir)
     with pytest.raises(ConfigError, match=r'is 4×4 pixels, but the restorer \(SwinIRNet\) has windows of 8'):
         model.train_step(seg_batch((16, 16)), optim)
@@ -302,12 +326,21 @@ def test_labels_outside_the_classes_are_named(train):
     model, optim = build()
     batch = seg_batch()
     batch['data_samples'][1].gt_sem_seg.data[0, 3, 3] = NUM_CLASSES + 5
-    with pytest.raises(ConfigError, match=r'labels of 1.jpg have the values \[9\]; the recognizer allows 0 to 3, and 255'):
+    with pytest.raises(
+        ConfigError, match=r'labels of 1.jpg have the values \[9\]; the recognizer allows 0 to 3, and 255'
+    ):
         model.train_step(batch, optim) if train else model.test_step(batch)
 
 
-@pytest.mark.parametrize('drop, message', [('cqmix_grid', 'CQMix'), ('degradation', 'model.degradation is not set'),
-                                           ('tdp', 'model.tdp is not set'), ('phases', 'AlternatingTrainLoop')])
+@pytest.mark.parametrize(
+    'drop, message',
+    [
+        ('cqmix_grid', 'CQMix'),
+        ('degradation', 'model.degradation is not set'),
+        ('tdp', 'model.tdp is not set'),
+        ('phases', 'AlternatingTrainLoop'),
+    ],
+)
 def test_what_is_missing_is_told(drop, message):
     model, optim = build(**({drop: None} if drop in ('degradation', 'tdp') else {}))
     batch = seg_batch()
@@ -318,7 +351,7 @@ def test_what_is_missing_is_told(drop, message):
         model.train_step(batch, optim)
 
 
-@pytest.mark.parametrize('train_mode', [(), ('restorer', )])
+@pytest.mark.parametrize('train_mode', [(), ('restorer',)])
 def test_stochastic_depth_of_a_frozen_restorer_is_on_where_the_phase_says_so(train_mode):
     """What the recognizer learns from, against the restorer called by hand with the same random numbers."""
     phase = dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0), train_mode=train_mode)
@@ -328,7 +361,7 @@ def test_stochastic_depth_of_a_frozen_restorer_is_on_where_the_phase_says_so(tra
     model.restorer.register_forward_hook(lambda module, args, output: seen.append((args[0], output)))
     torch.manual_seed(5)
     model.train_step(seg_batch(), optim)
-    (lr, sr), = seen
+    ((lr, sr),) = seen
     assert not sr.requires_grad
     assert all(torch.equal(value, weights[name]) for name, value in model.restorer.state_dict().items())
     by_hand = {}

@@ -1,4 +1,5 @@
 """Feature maps lie channels last only where the recognizer works so."""
+
 import pytest
 import torch
 
@@ -9,11 +10,14 @@ FAILING = dict(
     vfnet=('vfnet/vfnet_r50_fpn_1x_coco.py', SLIM_HEAD),
     reppoints=('reppoints/reppoints-moment_r50_fpn-gn_head-gn_1x_coco.py', RESNET18),
     ga_retinanet=('guided_anchoring/ga-retinanet_r50-caffe_fpn_1x_coco.py', SLIM_HEAD),
-    centernet=('centernet/centernet_r18_8xb16-crop512-140e_coco.py', dict()))
+    centernet=('centernet/centernet_r18_8xb16-crop512-140e_coco.py', dict()),
+)
 
 
 def lies_channels_last(recognizer):
-    weight = next(p for p in recognizer.backbone.parameters() if p.dim() == 4 and min(p.shape[:2]) > 1 and p.shape[2] > 1)
+    weight = next(
+        p for p in recognizer.backbone.parameters() if p.dim() == 4 and min(p.shape[:2]) > 1 and p.shape[2] > 1
+    )
     return weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
 
 
@@ -30,8 +34,12 @@ def test_one_that_needs_larger_images_than_the_trial():
 
 
 def test_segmentors_that_view_their_maps_flat():
-    recognizer = shipped('mmseg::_base_/models/psanet_r50-d8.py', data_preprocessor__size=(64, 64),
-                         decode_head__mask_size=(17, 17), **RESNET18_D8)
+    recognizer = shipped(
+        'mmseg::_base_/models/psanet_r50-d8.py',
+        data_preprocessor__size=(64, 64),
+        decode_head__mask_size=(17, 17),
+        **RESNET18_D8,
+    )
     check_one_iteration(build('Segmentor', recognizer), seg_batch())
 
 

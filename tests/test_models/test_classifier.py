@@ -12,7 +12,8 @@ def resnet(**backbone):
         data_preprocessor=dict(MEAN_STD, to_rgb=True),
         backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8, **backbone),
         neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', in_channels=64, num_classes=NUM_CLASSES))
+        head=dict(type='LinearClsHead', in_channels=64, num_classes=NUM_CLASSES),
+    )
 
 
 def test_an_iteration_moves_what_it_shall():
@@ -50,7 +51,7 @@ def test_predictions_come_with_the_images():
     model = build('Classifier', resnet()).eval()
     data = cls_batch((64, 48))
     for index, sample in enumerate(model.test_step(dict(data))):
-        assert sample.pred_score.shape == (NUM_CLASSES, ) and sample.gt_label.item() == index
+        assert sample.pred_score.shape == (NUM_CLASSES,) and sample.gt_label.item() == index
         assert sample.sr.shape == sample.hr.shape == (3, 64, 48) and sample.lr.shape == (3, 16, 12)
         torch.testing.assert_close(sample.hr, data['inputs'][index].flip(0) / 255)
 
@@ -71,7 +72,7 @@ def test_a_label_that_is_no_class_is_named():
 
 def test_mixed_labels_need_no_code_here():
     """Mixup, which belongs to the host's data preprocessor, mixes hr before it is degraded."""
-    recognizer = dict(resnet(), train_cfg=dict(augments=dict(type='Mixup', alpha=1.)))
+    recognizer = dict(resnet(), train_cfg=dict(augments=dict(type='Mixup', alpha=1.0)))
     recognizer['data_preprocessor']['num_classes'] = NUM_CLASSES
     recognizer['head']['loss'] = dict(type='CrossEntropyLoss', use_soft=True)
     check_one_iteration(build('Classifier', recognizer), cls_batch())

@@ -1,4 +1,5 @@
 """Contrastive learning: the values of the losses, and what each of them teaches."""
+
 import copy
 import math
 
@@ -79,8 +80,8 @@ def test_dual_contrastive_loss_equals_its_formula():
 
 
 def test_symmetric_cases_have_their_closed_form():
-    positive, negative = torch.full((2, 3), .4), torch.full((5, 3), .4)
-    assert float(info_nce(positive, negative, .1)) == pytest.approx(math.log(6))
+    positive, negative = torch.full((2, 3), 0.4), torch.full((5, 3), 0.4)
+    assert float(info_nce(positive, negative, 0.1)) == pytest.approx(math.log(6))
     assert float(ContrastiveLoss(form='cosine').compare(positive, negative)) == pytest.approx(0, abs=1e-6)
     value = dual_contrastive_loss(torch.full((2, 16), -1.5), torch.full((3, 16), -1.5))
     assert float(value) == pytest.approx(math.log(49) + math.log(33))
@@ -88,7 +89,7 @@ def test_symmetric_cases_have_their_closed_form():
 
 def test_cosine_form_is_the_difference_of_the_means():
     loss = ContrastiveLoss(form='cosine')
-    value = loss.compare(torch.tensor([[.9], [.7]]), torch.tensor([[.1], [.2], [.6]]))
+    value = loss.compare(torch.tensor([[0.9], [0.7]]), torch.tensor([[0.1], [0.2], [0.6]]))
     assert float(value) == pytest.approx(0.3 - 0.8)
 
 
@@ -107,7 +108,7 @@ def test_gradients_of_both_losses_in_float64():
     assert gradcheck(dual_contrastive_loss, logits)
     image = torch.randn(2, 5, 2, 2, dtype=torch.float64, requires_grad=True)
     positive, negative = torch.randn(2, 2, 5, 2, 2).double(), torch.randn(3, 2, 5, 2, 2).double()
-    assert gradcheck(lambda x: info_nce(similarity(x, positive), similarity(x, negative), .3), [image])
+    assert gradcheck(lambda x: info_nce(similarity(x, positive), similarity(x, negative), 0.3), [image])
 
 
 @pytest.mark.parametrize('form', ['info_nce', 'cosine'])
@@ -116,7 +117,7 @@ def test_gradient_at_sr_through_the_network_in_float64(form):
     loss = ContrastiveLoss(layers=[4, 0], form=form)
     hr, lr = torch.rand(1, 3, 8, 8).double(), torch.rand(1, 3, 2, 2).double()
     samples = loss.samples
-    samples.kernel_sizes = (3, )  # for so small an image
+    samples.kernel_sizes = (3,)  # for so small an image
 
     def at(sr):
         torch.manual_seed(0)
@@ -164,8 +165,11 @@ def test_a_joint_phase_does_not_mix_the_lessons(float64):
     """The restorer is not taught to deceive, the embedding network is not taught to please."""
     joint = dict(name='joint', update=['restorer', 'embedding'], losses=dict(pixel=1.0, contrastive=0.5, embedding=1.0))
     gradients = []
-    for phases in ([joint], [dict(joint, losses=dict(pixel=1.0, contrastive=0.5), update='restorer')],
-                   [dict(joint, losses=dict(embedding=1.0), update='embedding')]):
+    for phases in (
+        [joint],
+        [dict(joint, losses=dict(pixel=1.0, contrastive=0.5), update='restorer')],
+        [dict(joint, losses=dict(embedding=1.0), update='embedding')],
+    ):
         torch.manual_seed(0)
         model, optim = build(phases, contrastive=dict(samples=dict(num_sharpened=0, num_blurred=0)))
         before = {name: value.clone() for name, value in model.named_parameters()}
@@ -193,7 +197,7 @@ def test_equals_a_plain_loop(float64):
         real = torch.cat([hr, *samples.sharpened(hr)])
         fake = torch.cat([sr_net(lr).detach(), *samples.blurred(hr)])
         logits = net(torch.cat([real, fake])).flatten()
-        r, f = logits[:8 * 16], logits[8 * 16:]
+        r, f = logits[: 8 * 16], logits[8 * 16 :]
         embedding = -torch.log(r.exp() / (r.exp() + f.exp().sum())).mean()
         embedding = embedding - torch.log((-f).exp() / ((-f).exp() + (-r).exp().sum())).mean()
         optimizers[1].zero_grad()
@@ -204,9 +208,11 @@ def test_equals_a_plain_loop(float64):
         good, bad = [hr, *samples.sharpened(hr)], [upsampled, *samples.blurred(hr)]
         terms = []
         for layer in (4, 1):
+
             def close(image):
                 a, b = (net.extract_feat(x, [layer])[0] for x in (sr, image))
                 return ((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))).mean((1, 2))
+
             against = sum(close(image).exp() for image in bad)
             terms += [-torch.log(close(image).exp() / (close(image).exp() + against)).mean() for image in good]
         contrastive, pixel = sum(terms) / len(terms), F.l1_loss(sr, hr)
@@ -244,8 +250,14 @@ def test_the_embedding_is_a_part_like_others(voc_cfg):
     assert set(checkpoint['optimizer']) == {'restorer', 'recognizer', 'embedding'}
     assert any(name.startswith('embedding.') for name in checkpoint['state_dict'])
     resumed = Runner.from_cfg(
-        dict(voc_cfg, experiment_name='resumed', resume=True, load_from=f'{voc_cfg.work_dir}/epoch_1.pth',
-             work_dir=f'{voc_cfg.work_dir}_resumed'))
+        dict(
+            voc_cfg,
+            experiment_name='resumed',
+            resume=True,
+            load_from=f'{voc_cfg.work_dir}/epoch_1.pth',
+            work_dir=f'{voc_cfg.work_dir}_resumed',
+        )
+    )
     resumed.train()
     steps = {int(state['step']) for state in resumed.optim_wrapper['embedding'].optimizer.state.values()}
     assert resumed.iter == 4 and steps == {4}
@@ -282,12 +294,18 @@ def test_a_term_without_the_network_is_told(losses):
         model.train_step(seg_batch(), optim)
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(embedding=None), 'model.contrastive is set, but model.embedding is not'),
-    (dict(contrastive=dict(form='infonce')), "model.contrastive.form is 'infonce'; allowed: .*Did you mean 'info_nce'"),
-    (dict(contrastive=dict(temperature=0)), 'model.contrastive.temperature is 0; allowed: a number above 0'),
-    (dict(contrastive=dict(layers=[])), 'model.contrastive.layers is empty'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(embedding=None), 'model.contrastive is set, but model.embedding is not'),
+        (
+            dict(contrastive=dict(form='infonce')),
+            "model.contrastive.form is 'infonce'; allowed: .*Did you mean 'info_nce'",
+        ),
+        (dict(contrastive=dict(temperature=0)), 'model.contrastive.temperature is 0; allowed: a number above 0'),
+        (dict(contrastive=dict(layers=[])), 'model.contrastive.layers is empty'),
+    ],
+)
 def test_a_mistake_is_told(kwargs, message):
     with pytest.raises(ConfigError, match=message):
         MODELS.build(cascade_cfg(**dict(LEARNING, **kwargs)))

@@ -21,14 +21,18 @@ def run(layer, *inputs):
 
 @pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize('size', [(9, 12), (8, 8), (11, 7)])
-@pytest.mark.parametrize('settings', [
-    dict(kernel_size=3, padding=1),
-    dict(kernel_size=5, stride=2, padding=2, bias=False),
-    dict(kernel_size=3, stride=(2, 1), padding=(0, 1), dilation=(1, 2)),
-    dict(kernel_size=5, padding=4, dilation=2, bias=False),
-    dict(kernel_size=2, stride=3, padding=1),
-    dict(kernel_size=1),
-], ids=str)
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(kernel_size=3, padding=1),
+        dict(kernel_size=5, stride=2, padding=2, bias=False),
+        dict(kernel_size=3, stride=(2, 1), padding=(0, 1), dilation=(1, 2)),
+        dict(kernel_size=5, padding=4, dilation=2, bias=False),
+        dict(kernel_size=2, stride=3, padding=1),
+        dict(kernel_size=1),
+    ],
+    ids=str,
+)
 def test_depthwise_convolutions_are_those_of_pytorch(settings, size, memory_format):
     torch.manual_seed(0)
     plain = nn.Conv2d(6, 6, groups=6, dtype=torch.float64, **settings)
@@ -70,11 +74,20 @@ def test_depthwise_convolutions_under_autocast(bfloat16):
         torch.testing.assert_close(other, one, rtol=2e-2, atol=2e-2)
 
 
-@pytest.mark.parametrize('layer', [
-    nn.Conv2d(4, 4, 3), nn.Conv2d(4, 8, 3, groups=4), nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 1, padding=1, groups=4),
-    nn.Conv2d(4, 4, 3, padding=1, padding_mode='reflect', groups=4), nn.Conv2d(4, 4, 3, padding='same', groups=4),
-    RoIAlign(7, sampling_ratio=0), RoIAlign(7, sampling_ratio=2, pool_mode='max')
-], ids=str)
+@pytest.mark.parametrize(
+    'layer',
+    [
+        nn.Conv2d(4, 4, 3),
+        nn.Conv2d(4, 8, 3, groups=4),
+        nn.Conv2d(4, 4, 3, groups=2),
+        nn.Conv2d(4, 4, 1, padding=1, groups=4),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode='reflect', groups=4),
+        nn.Conv2d(4, 4, 3, padding='same', groups=4),
+        RoIAlign(7, sampling_ratio=0),
+        RoIAlign(7, sampling_ratio=2, pool_mode='max'),
+    ],
+    ids=str,
+)
 def test_others_are_left_alone(layer):
     before = dict(vars(layer))
     quicken_on_cpu(layer)
@@ -101,10 +114,13 @@ def test_roi_align_is_mmcvs(size, sampling_ratio, aligned):
 def test_the_key():
     for on in (True, False):
         cfg = cascade_cfg(efficient_cpu_ops=on)
-        cfg['recognizer']['backbone'] = dict(type='MobileNetV2', out_indices=(6, ))
+        cfg['recognizer']['backbone'] = dict(type='MobileNetV2', out_indices=(6,))
         model = MODELS.build(cfg)
-        depthwise = [module for module in model.recognizer.modules()
-                     if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1]
+        depthwise = [
+            module
+            for module in model.recognizer.modules()
+            if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+        ]
         assert depthwise and all(('_conv_forward' in vars(module)) == on for module in depthwise)
         copied = copy.deepcopy(model)
         assert copied.state_dict().keys() == model.state_dict().keys()

@@ -1,4 +1,5 @@
 """DeepLabV3 of the config against torchvision's own module: the same weights, the same scores and the same gradients."""
+
 import copy
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def both():
     torch.manual_seed(0)
     source = spoil(
         torchvision.models.segmentation.deeplabv3_mobilenet_v3_large(
-            weights=None, weights_backbone=None, num_classes=21, aux_loss=True))
+            weights=None, weights_backbone=None, num_classes=21, aux_loss=True
+        )
+    )
     ours = build()
     ours.load_state_dict(from_deeplabv3(source.state_dict()))
     return source.double(), ours.double()
@@ -76,8 +79,10 @@ def test_gradients_and_statistics_are_torchvisions(both):
     labels[0, :8] = 255
     torch.manual_seed(1)
     expected = source(image)
-    loss = sum(weight * F.cross_entropy(expected[name], labels, ignore_index=255)
-               for name, weight in (('out', 1.0), ('aux', 0.5)))
+    loss = sum(
+        weight * F.cross_entropy(expected[name], labels, ignore_index=255)
+        for name, weight in (('out', 1.0), ('aux', 0.5))
+    )
     loss.backward()
     torch.manual_seed(1)
     samples = [SegDataSample(gt_sem_seg=PixelData(data=each[None])) for each in labels]
@@ -114,7 +119,7 @@ def test_new_layers_are_drawn_as_pytorch_does():
     for head in (model.decode_head, model.auxiliary_head):
         for name, module in head.named_modules():
             if isinstance(module, nn.Conv2d):
-                limit = module.weight[0].numel()**-0.5
+                limit = module.weight[0].numel() ** -0.5
                 assert 0.9 * limit < module.weight.abs().max() <= limit, name
 
 
@@ -133,8 +138,10 @@ def former(tmp_path):
     names = model.state_dict()
     assert tuple(names['decode_head.bottleneck.conv.weight'].shape) == (256, 1280, 3, 3)
     assert 'auxiliary_head.convs.0.bn.weight' in names and 'auxiliary_head.conv_seg.weight' in names
-    torch.save(dict(meta={}, state_dict={f'recognizer.{name}': value for name, value in names.items()}),
-               tmp_path / 'former.pth')
+    torch.save(
+        dict(meta={}, state_dict={f'recognizer.{name}': value for name, value in names.items()}),
+        tmp_path / 'former.pth',
+    )
     return str(tmp_path / 'former.pth'), model
 
 

@@ -44,7 +44,9 @@ def test_quantize_is_8_bits():
 
 
 def test_compose_multiplies_the_scales():
-    steps = Compose([dict(type='sr4ir_mm.BicubicDownsample', scale=2), dict(type='sr4ir_mm.BicubicDownsample', scale=4)])
+    steps = Compose(
+        [dict(type='sr4ir_mm.BicubicDownsample', scale=2), dict(type='sr4ir_mm.BicubicDownsample', scale=4)]
+    )
     assert steps.scale == 8
     image = torch.rand(1, 3, 32, 32)
     assert torch.equal(steps(image), BicubicDownsample(4)(BicubicDownsample(2)(image)))
@@ -65,7 +67,7 @@ def test_noise_has_the_statistics_that_sigma_says(evaluate):
     error = (noise(image, image_generator('a.png') if evaluate else None) - image) * 255
     count = error.numel()
     assert abs(error.mean().item()) < 5 * 25 / count**0.5
-    assert abs(error.std().item() - 25) < 5 * 25 / (2 * count)**0.5
+    assert abs(error.std().item() - 25) < 5 * 25 / (2 * count) ** 0.5
     # not clipped: half of the values are outside; not rounded: hardly any value twice
     assert ((image + error / 255 < 0) | (image + error / 255 > 1)).float().mean().item() == pytest.approx(0.5, abs=0.01)
     assert len(error.unique()) > 0.9 * count
@@ -74,7 +76,7 @@ def test_noise_has_the_statistics_that_sigma_says(evaluate):
     assert within == pytest.approx([0.6827, 0.9545, 0.9973], abs=0.005)
     # independent: from pixel to pixel, channel to channel, image to image
     for one, other in ((error[..., 1:], error[..., :-1]), (error[:, 1:], error[:, :-1]), (error[1:], error[:-1])):
-        assert abs((one * other).mean().item()) / 625 < 5 / one.numel()**0.5
+        assert abs((one * other).mean().item()) / 625 < 5 / one.numel() ** 0.5
 
 
 def sigmas_of(noise, count=600):
@@ -84,8 +86,8 @@ def sigmas_of(noise, count=600):
 
 def test_a_set_of_sigmas_gives_each_image_one_of_them():
     sigmas = sigmas_of(GaussianNoise([15, 25, 50]))
-    nearest = (sigmas[:, None] - torch.tensor([15., 25., 50.])).abs().min(1)
-    assert (nearest.values / torch.tensor([15., 25., 50.])[nearest.indices] < 0.15).all()
+    nearest = (sigmas[:, None] - torch.tensor([15.0, 25.0, 50.0])).abs().min(1)
+    assert (nearest.values / torch.tensor([15.0, 25.0, 50.0])[nearest.indices] < 0.15).all()
     assert (torch.bincount(nearest.indices) / 600).tolist() == pytest.approx([1 / 3] * 3, abs=0.08)
 
 
@@ -125,8 +127,13 @@ def test_two_processes_train_with_the_noise_of_one(monkeypatch, sigma):
 
 def test_noise_composes_with_downsampling():
     """SR of noisy images; two noises of one image are not the same twice."""
-    steps = Compose([dict(type='sr4ir_mm.BicubicDownsample', scale=4), dict(type='sr4ir_mm.GaussianNoise', sigma=10),
-                     dict(type='sr4ir_mm.GaussianNoise', sigma=10)]).eval()
+    steps = Compose(
+        [
+            dict(type='sr4ir_mm.BicubicDownsample', scale=4),
+            dict(type='sr4ir_mm.GaussianNoise', sigma=10),
+            dict(type='sr4ir_mm.GaussianNoise', sigma=10),
+        ]
+    ).eval()
     assert steps.scale == 4
     image = torch.rand(1, 3, 256, 256)
     error = (steps(image, image_generator('a.png')) - steps[0](image)) * 255
@@ -143,7 +150,8 @@ def noisy_cascade(**kwargs):
         restorer=dict(type='torch.nn.Identity'),
         recognizer=None,
         tdp=None,
-        data_preprocessor=dict(type='DetDataPreprocessor', mean=[0., 0., 0.], std=[1., 1., 1.]))
+        data_preprocessor=dict(type='DetDataPreprocessor', mean=[0.0, 0.0, 0.0], std=[1.0, 1.0, 1.0]),
+    )
     return MODELS.build(cascade_cfg(**dict(cfg, **kwargs))).eval()
 
 
@@ -177,8 +185,10 @@ def test_in_evaluation_each_image_has_its_own_noise():
 
 
 def test_noise_behind_downsampling_does_not_depend_on_the_batch():
-    degradation = dict(type='sr4ir_mm.Compose', degradations=[
-        dict(type='sr4ir_mm.BicubicDownsample', scale=4), dict(type='sr4ir_mm.GaussianNoise', sigma=25)])
+    degradation = dict(
+        type='sr4ir_mm.Compose',
+        degradations=[dict(type='sr4ir_mm.BicubicDownsample', scale=4), dict(type='sr4ir_mm.GaussianNoise', sigma=25)],
+    )
     model = noisy_cascade(scale=4, degradation=degradation, restorer=dict(type='sr4ir_mm.Interpolation', scale=4))
     together = evaluate(model, SIZES)
     assert [lr.shape[-2:] for lr in together.values()] == [(8, 10), (6, 6), (10, 6), (8, 10)]

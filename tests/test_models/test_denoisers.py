@@ -1,4 +1,5 @@
 """The denoisers: the published network as the paper has it, and those of the libraries in front of a recognizer."""
+
 import copy
 import math
 
@@ -15,12 +16,19 @@ from tests.test_models.test_cascade import build, moved, snapshot
 
 # input and output channels, kernel, stride, padding, of each layer with weights but the residual blocks
 PUBLISHED = dict(
-    conv0=(3, 64, 5, 1, 0), conv1=(64, 128, 3, 2, 1), conv2=(128, 128, 3, 2, 1), up2=(128, 32, 4, 2, 1),
-    conv3=(160, 256, 3, 1, 1), up3=(256, 64, 4, 2, 1), out=(128, 3, 3, 1, 0))
+    conv0=(3, 64, 5, 1, 0),
+    conv1=(64, 128, 3, 2, 1),
+    conv2=(128, 128, 3, 2, 1),
+    up2=(128, 32, 4, 2, 1),
+    conv3=(160, 256, 3, 1, 1),
+    up3=(256, 64, 4, 2, 1),
+    out=(128, 3, 3, 1, 0),
+)
 BLOCKS = dict(
     res1=[(128, 32, 1, 1, 0), (32, 32, 3, 1, 1), (32, 128, 1, 1, 0)],
     res2=[(128, 32, 1, 1, 0), (32, 32, 3, 1, 1), (32, 128, 1, 1, 0)],
-    res3=[(256, 64, 1, 1, 0), (64, 64, 3, 1, 1), (64, 256, 1, 1, 0)])
+    res3=[(256, 64, 1, 1, 0), (64, 64, 3, 1, 1), (64, 256, 1, 1, 0)],
+)
 
 
 def geometry(conv):
@@ -49,7 +57,7 @@ def test_it_calculates_on_0_to_255_without_the_mean_color(trained):
     plain = MultiScaleDenoiser('valid', img_range=1, mean=(0, 0, 0)).eval()
     plain.load_state_dict({name: value for name, value in trained.state_dict().items() if name != 'units'})
     image = torch.rand(1, 3, 40, 40, dtype=torch.float64)
-    mean = torch.tensor([104., 117., 123.], dtype=torch.float64)[[2, 1, 0], None, None]
+    mean = torch.tensor([104.0, 117.0, 123.0], dtype=torch.float64)[[2, 1, 0], None, None]
     with torch.no_grad():
         expected = (plain.double()(image * 255 - mean) + mean) / 255
         assert torch.allclose(trained.double()(image), expected, rtol=0, atol=1e-12)
@@ -99,11 +107,11 @@ def test_weights_start_as_published():
             continue
         # what one output sums up: the inputs of a convolution, and, as Caffe counts, the outputs of a transposed one
         channels = module.out_channels if isinstance(module, nn.ConvTranspose2d) else module.in_channels
-        bound = math.sqrt(3 / (channels * module.kernel_size[0]**2))
+        bound = math.sqrt(3 / (channels * module.kernel_size[0] ** 2))
         assert 0.95 * bound < module.weight.abs().max() <= bound
         assert module.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.06)
         if module.bias is not None:
-            assert (module.bias == (0. if isinstance(module, nn.ConvTranspose2d) else 0.2)).all()
+            assert (module.bias == (0.0 if isinstance(module, nn.ConvTranspose2d) else 0.2)).all()
 
 
 @pytest.mark.parametrize('size, out', [(40, 34), (232, 226)])
@@ -116,9 +124,17 @@ def test_valid_loses_six_pixels(size, out):
     with torch.no_grad():
         assert net(torch.rand(1, 3, size, size)).shape == (1, 3, out, out)
     assert shapes == dict(
-        conv0=(64, full, full), conv1=(128, full // 2, full // 2), res1=(128, full // 2, full // 2),
-        conv2=(128, full // 4, full // 4), res2=(128, full // 4, full // 4), up2=(32, full // 2, full // 2),
-        conv3=(256, full // 2, full // 2), res3=(256, full // 2, full // 2), up3=(64, full, full), out=(3, out, out))
+        conv0=(64, full, full),
+        conv1=(128, full // 2, full // 2),
+        res1=(128, full // 2, full // 2),
+        conv2=(128, full // 4, full // 4),
+        res2=(128, full // 4, full // 4),
+        up2=(32, full // 2, full // 2),
+        conv3=(256, full // 2, full // 2),
+        res3=(256, full // 2, full // 2),
+        up3=(64, full, full),
+        out=(3, out, out),
+    )
 
 
 @pytest.fixture
@@ -171,20 +187,37 @@ def denoise_cfg(**kwargs):
         scale=1,
         degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25),
         restorer=dict(type='sr4ir_mm.MultiScaleDenoiser', width=4),
-        pixel=dict(type='torch.nn.MSELoss'))
+        pixel=dict(type='torch.nn.MSELoss'),
+    )
     return cascade_cfg(**dict(cfg, **kwargs))
 
 
-@pytest.mark.parametrize('restorer', [
-    dict(type='sr4ir_mm.MultiScaleDenoiser', width=4),
-    dict(type='mmagic.NAFNet', img_channels=3, mid_channels=4, enc_blk_nums=[1], middle_blk_num=1, dec_blk_nums=[1]),
-    dict(type='mmagic.Restormer', dim=8, num_blocks=[1, 1, 1, 1], num_refinement_blocks=1, heads=[1, 1, 1, 1]),
-    dict(type='mmagic.SwinIRNet', upscale=1, in_chans=3, img_size=8, window_size=8, depths=[1], embed_dim=6,
-         num_heads=[1], mlp_ratio=1, upsampler=''),
-], ids=lambda restorer: restorer['type'])
+@pytest.mark.parametrize(
+    'restorer',
+    [
+        dict(type='sr4ir_mm.MultiScaleDenoiser', width=4),
+        dict(
+            type='mmagic.NAFNet', img_channels=3, mid_channels=4, enc_blk_nums=[1], middle_blk_num=1, dec_blk_nums=[1]
+        ),
+        dict(type='mmagic.Restormer', dim=8, num_blocks=[1, 1, 1, 1], num_refinement_blocks=1, heads=[1, 1, 1, 1]),
+        dict(
+            type='mmagic.SwinIRNet',
+            upscale=1,
+            in_chans=3,
+            img_size=8,
+            window_size=8,
+            depths=[1],
+            embed_dim=6,
+            num_heads=[1],
+            mlp_ratio=1,
+            upsampler='',
+        ),
+    ],
+    ids=lambda restorer: restorer['type'],
+)
 def test_every_denoiser_works_at_any_size(restorer):
     """One step moves it, and an odd image comes back at its size."""
-    phase = dict(name='restore', update='restorer', losses=dict(pixel=1., task_sr=0.5))
+    phase = dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.5))
     model, optim = build([phase], **without_type(denoise_cfg(restorer=restorer)))
     before = snapshot(model)
     model.train_step(seg_batch(), optim)
@@ -212,9 +245,9 @@ def test_non_local_means_removes_noise_and_has_no_parameters():
     assert torch.equal(net(noisy[1:]), restored[1:])
 
 
-JOINT = dict(name='restore', update='restorer', losses=dict(pixel=1., task_sr=0.25))
-ALONE = dict(name='restore', update='restorer', losses=dict(pixel=1.))
-ZERO = dict(name='restore', update='restorer', losses=dict(pixel=1., task_sr=0.))
+JOINT = dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.25))
+ALONE = dict(name='restore', update='restorer', losses=dict(pixel=1.0))
+ZERO = dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.0))
 
 
 def start(phase):
@@ -267,7 +300,7 @@ def test_the_gradient_is_that_of_mse_plus_lambda_times_the_task():
     sr = reference.restorer(hr + torch.randn(hr.shape) * (25 / 255))
     recognizer = copy.deepcopy(reference.recognizer).eval()
     task = recognizer.loss(reference.recognizer_input(sr, sizes), data['data_samples'])['decode.loss_ce']
-    ((sr - hr)**2).mean().add(0.25 * task).backward()
+    ((sr - hr) ** 2).mean().add(0.25 * task).backward()
     for ours, expected in zip(joint, reference.restorer.parameters()):
         assert torch.allclose(ours, expected.grad, rtol=1e-4, atol=1e-7)
 

@@ -1,4 +1,5 @@
 """The published recipe of `Denoising meets high-level vision` in the shipped configs: its units, and that it learns."""
+
 import shutil
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def recipe():
 def test_the_pixel_loss_is_half_the_squared_error_on_0_to_255(recipe):
     model, _ = recipe
     sr, hr = torch.rand(2, 2, 3, 8, 8)
-    expected = ((255 * sr - 255 * hr)**2).sum() / 2 / sr.numel()
+    expected = ((255 * sr - 255 * hr) ** 2).sum() / 2 / sr.numel()
     assert model.pixel(sr, hr).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -64,12 +65,14 @@ def test_a_step_clips_at_100_and_moves_biases_twice_as_fast_without_decay(path):
         assert torch.allclose(parameter, before[name] - step, rtol=0, atol=1e-6 * lr * 100), name
 
 
-@pytest.mark.parametrize('path, weight, batch', [(SEG, 0.020, 6), (CLS, 0.0040, 10)], ids=['segmentation', 'classification'])
+@pytest.mark.parametrize(
+    'path, weight, batch', [(SEG, 0.020, 6), (CLS, 0.0040, 10)], ids=['segmentation', 'classification']
+)
 def test_lambda_is_relative_to_a_mean_squared_error_on_0_to_1(path, weight, batch):
     cfg = Config.fromfile(path)
     losses = cfg.train_cfg.phases[0].losses
     sr, hr = torch.rand(2, 1, 3, 8, 8)
-    unit = losses.pixel * MODELS.build(cfg.model.pixel)(sr, hr) / ((sr - hr)**2).mean()
+    unit = losses.pixel * MODELS.build(cfg.model.pixel)(sr, hr) / ((sr - hr) ** 2).mean()
     assert losses.task_sr / unit.item() == pytest.approx(weight, rel=1e-5)
     assert cfg.train_dataloader.batch_size == batch
 
@@ -83,8 +86,10 @@ def test_the_demo_has_the_same_lambdas(path):
 def test_a_negative_lambda_is_refused(recipe):
     phases = Config.fromfile(SEG).train_cfg.phases
     phases[0].losses.task_sr = -0.02
-    with pytest.raises(ConfigError, match=r'train_cfg.phases\[0\].losses.task_sr.weight is -0.02; allowed: a number that is '
-                       'not negative'):
+    with pytest.raises(
+        ConfigError,
+        match=r'train_cfg.phases\[0\].losses.task_sr.weight is -0.02; allowed: a number that is ' 'not negative',
+    ):
         build_phases(phases, recipe[0].terms, ['restorer'])
 
 
@@ -104,8 +109,12 @@ def test_voc_has_the_annotations_of_sbd_too(name, voc, tmp_path):
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     labels = [Path(dataset.get_data_info(index)['seg_map_path']) for index in range(len(dataset))]
     assert [f'{path.parent.name}/{path.stem}' for path in labels] == [
-        'SegmentationClass/000000', 'SegmentationClass/000001', 'SegmentationClassAug/000002', 'SegmentationClassAug/000003',
-        'SegmentationClassAug/000004']
+        'SegmentationClass/000000',
+        'SegmentationClass/000001',
+        'SegmentationClassAug/000002',
+        'SegmentationClassAug/000003',
+        'SegmentationClassAug/000004',
+    ]
     assert dataset[4]['inputs'].shape == (3, 40, 48)
 
 
@@ -116,13 +125,15 @@ def rgb(image):
 def test_the_recipe_learns_on_photographs(recipe):
     """Fifty iterations of four patches of 32 pixels; on [0, 1] with a mean squared error it is 7 dB below the noisy image."""
     model, optim = recipe
-    photographs = [torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1) for image in (data.coffee(), data.chelsea())]
+    photographs = [
+        torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1) for image in (data.coffee(), data.chelsea())
+    ]
     generator = torch.Generator().manual_seed(0)
 
     def patch():
-        image = photographs[int(torch.randint(2, (1, ), generator=generator))]
-        top, left = (int(torch.randint(side - 32, (1, ), generator=generator)) for side in image.shape[1:])
-        return image[:, top:top + 32, left:left + 32]
+        image = photographs[int(torch.randint(2, (1,), generator=generator))]
+        top, left = (int(torch.randint(side - 32, (1,), generator=generator)) for side in image.shape[1:])
+        return image[:, top : top + 32, left : left + 32]
 
     for _ in range(50):
         model.train_step(dict(seg_batch(batch=4), inputs=[patch() for _ in range(4)]), optim)
@@ -136,23 +147,39 @@ def test_the_recipe_learns_on_photographs(recipe):
 @pytest.mark.slow
 def test_the_recipe_as_it_is_on_photographs(tool, tmp_path):
     """Above the noisy image after 200 iterations, more than 5 dB above after 400. Ten minutes on one core; -s prints."""
-    pieces = [image[top:top + 100, left:left + 100] for image in (data.coffee(), data.chelsea(), data.rocket())
-              for top in range(0, image.shape[0] - 99, 100) for left in range(0, image.shape[1] - 99, 100)]
+    pieces = [
+        image[top : top + 100, left : left + 100]
+        for image in (data.coffee(), data.chelsea(), data.rocket())
+        for top in range(0, image.shape[0] - 99, 100)
+        for left in range(0, image.shape[1] - 99, 100)
+    ]
     for name, images in dict(train=pieces, test=[data.astronaut()[60:316, 100:356]]).items():
         (tmp_path / name).mkdir()
         for index, image in enumerate(images):
             cv2.imwrite(str(tmp_path / name / f'{index}.png'), image[..., ::-1])
-    folders = [f'{name}_dataloader.dataset.data_root={tmp_path}/{"train" if name == "train" else "test"}'
-               for name in ('train', 'val', 'test')]
+    folders = [
+        f'{name}_dataloader.dataset.data_root={tmp_path}/{"train" if name == "train" else "test"}'
+        for name in ('train', 'val', 'test')
+    ]
     fixed = ['--work-dir', str(tmp_path / 'work'), '--cfg-options', f'experiment_name={tmp_path.name}', *folders]
 
     def test(*checkpoint, options=()):
         return tool('test').main([str(DENOISER), *checkpoint, *fixed, *options])['PSNR']
 
     noisy = test(options=['model.restorer._delete_=True', 'model.restorer.type=torch.nn.Identity'])
-    tool('train').main([str(DENOISER), '--seed', '0', *fixed, 'train_cfg.max_iters=400', 'train_cfg.val_interval=400',
-                        'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
-                        'default_hooks.checkpoint.interval=200'])
+    tool('train').main(
+        [
+            str(DENOISER),
+            '--seed',
+            '0',
+            *fixed,
+            'train_cfg.max_iters=400',
+            'train_cfg.val_interval=400',
+            'train_dataloader.num_workers=0',
+            'train_dataloader.persistent_workers=False',
+            'default_hooks.checkpoint.interval=200',
+        ]
+    )
     first, last = (test(f'{tmp_path}/work/iter_{iterations}.pth') for iterations in (200, 400))
     print(f'PSNR: noisy {noisy:.2f} dB, after 200 iterations {first:.2f} dB, after 400 iterations {last:.2f} dB')
     assert first > noisy and last > noisy + 5

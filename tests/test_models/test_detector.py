@@ -24,7 +24,7 @@ def faster_rcnn(divisor=32):
     cfg.roi_head.bbox_head.fc_out_channels = 16
     cfg.roi_head.bbox_head.num_classes = NUM_CLASSES
     cfg.train_cfg.rpn_proposal.max_per_img = cfg.test_cfg.rpn.max_per_img = 20
-    cfg.test_cfg.rcnn.score_thr = 0.
+    cfg.test_cfg.rcnn.score_thr = 0.0
     return cfg
 
 
@@ -112,27 +112,27 @@ def test_what_the_detector_is_told_about_a_resized_image():
     torch.testing.assert_close(samples[0].ignored_instances.bboxes, batch.data_samples[0].ignored_instances.bboxes * 2)
     assert not image[1, :, :, 96:].any() and not image[1, :, 154:].any()
     # the originals are as they were
-    assert batch.data_samples[1].img_shape == (64, 40) and batch.data_samples[1].scale_factor == (1., 1.)
+    assert batch.data_samples[1].img_shape == (64, 40) and batch.data_samples[1].scale_factor == (1.0, 1.0)
     assert batch.data_samples[1].gt_instances.masks.masks.shape == (2, 64, 40)
 
 
 def test_a_resize_in_the_pipeline_and_one_behind_the_restorer_add_up():
     model = detector(input_scale=(160, 96))
-    data = det_batch(((48, 64), ))
+    data = det_batch(((48, 64),))
     data['data_samples'][0].set_metainfo(dict(scale_factor=(0.5, 0.25), ori_shape=(192, 128)))
     batch = batch_of(model, data)
-    assert model.recognizer_view(batch.hr, batch)[1][0].scale_factor == (1., 0.5)
+    assert model.recognizer_view(batch.hr, batch)[1][0].scale_factor == (1.0, 0.5)
 
 
 def test_predictions_are_at_the_original_size():
     """The detector fed with a resized image, by the host's own preprocessor, says the same."""
     model = detector(recognizer=faster_rcnn(), restorer=None, tdp=None, input_scale=(128, 96)).eval()
-    data = det_batch(((48, 64), ))
+    data = det_batch(((48, 64),))
     found = model.test_step(dict(data))[0]
 
     resized = F.interpolate(data['inputs'][0][None].float(), size=(96, 128), mode='bilinear')[0]
-    sample = det_batch(((48, 64), ))['data_samples'][0]
-    sample.set_metainfo(dict(img_shape=(96, 128), scale_factor=(2., 2.)))
+    sample = det_batch(((48, 64),))['data_samples'][0]
+    sample.set_metainfo(dict(img_shape=(96, 128), scale_factor=(2.0, 2.0)))
     expected = model.recognizer.test_step(dict(inputs=[resized], data_samples=[sample]))[0]
     assert len(found.pred_instances) > 0
     torch.testing.assert_close(found.pred_instances.bboxes, expected.pred_instances.bboxes, rtol=1e-4, atol=1e-3)
@@ -181,7 +181,7 @@ def test_a_label_that_is_no_class_is_named():
         one_iteration(model, data)
 
 
-@pytest.mark.parametrize('value', [(800, ), (0, 800)])
+@pytest.mark.parametrize('value', [(800,), (0, 800)])
 def test_a_bad_input_scale_is_named(value):
     with pytest.raises(ConfigError, match='model.input_scale is .*; allowed: None, or two whole numbers'):
         detector(input_scale=value)
@@ -192,7 +192,7 @@ def test_boxes_of_a_class_are_resized_like_tensors():
     recognizer = faster_rcnn()
     recognizer.data_preprocessor.boxtype2tensor = False
     model = detector(recognizer=recognizer, input_scale=(128, 96))
-    batch = batch_of(model, det_batch(((48, 64), )))
+    batch = batch_of(model, det_batch(((48, 64),)))
     _, samples = model.recognizer_view(batch.hr, batch)
     boxes = batch.data_samples[0].gt_instances.bboxes.tensor
     torch.testing.assert_close(samples[0].gt_instances.bboxes.tensor, boxes * 2)

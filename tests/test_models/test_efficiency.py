@@ -12,23 +12,36 @@ from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, eds
 NAFNET = dict(type='mmagic.NAFNet', mid_channels=4, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1], middle_blk_num=2)
 
 
-@pytest.mark.parametrize('restorer, scale, blocks', [
-    (dict(edsr(), num_blocks=3), 4, ['ResidualBlockNoBN'] * 3 + ['PixelShufflePack'] * 2),
-    (SWINIR, 4, ['RSTB'] * 2),
-    (NAFNET, 1, None),
-])
+@pytest.mark.parametrize(
+    'restorer, scale, blocks',
+    [
+        (dict(edsr(), num_blocks=3), 4, ['ResidualBlockNoBN'] * 3 + ['PixelShufflePack'] * 2),
+        (SWINIR, 4, ['RSTB'] * 2),
+        (NAFNET, 1, None),
+    ],
+)
 def test_checkpointed_activations_give_the_same_gradients(restorer, scale, blocks):
     """Each block runs once more, in the backward; the gradients are those of the plain network."""
     gradients, runs = [], []
     for with_cp in (False, True):
         torch.manual_seed(0)
         model = MODELS.build(
-            cascade_cfg(scale=scale, restorer=restorer, degradation=None, recognizer=None, restorer_with_cp=with_cp,
-                        data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1), tdp=None))
+            cascade_cfg(
+                scale=scale,
+                restorer=restorer,
+                degradation=None,
+                recognizer=None,
+                restorer_with_cp=with_cp,
+                data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1),
+                tdp=None,
+            )
+        )
         network = model.restorer.train()
         found = [type(block).__name__ for block in repeated_blocks(network)]
         assert found == (blocks or found) and found
-        leaf = next(module for block in repeated_blocks(network) for module in block.modules() if not list(module.children()))
+        leaf = next(
+            module for block in repeated_blocks(network) for module in block.modules() if not list(module.children())
+        )
         calls = []
         leaf.register_forward_hook(lambda *args: calls.append(1))
         model.restore(torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))).square().mean().backward()
@@ -43,14 +56,16 @@ def test_checkpointed_activations_give_the_same_gradients(restorer, scale, block
 
 
 def swinir_cascade(**kwargs):
-    return MODELS.build(cascade_cfg(restorer=dict(SWINIR, drop_path_rate=0.), **kwargs))
+    return MODELS.build(cascade_cfg(restorer=dict(SWINIR, drop_path_rate=0.0), **kwargs))
 
 
 def gradients_of_restoring(model, size=(12, 16)):
     model.zero_grad()
     sr = model.restore(torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0)))
     sr.square().mean().backward()
-    return sr.detach(), [parameter.grad.clone() for parameter in model.restorer.parameters() if parameter.grad is not None]
+    return sr.detach(), [
+        parameter.grad.clone() for parameter in model.restorer.parameters() if parameter.grad is not None
+    ]
 
 
 def test_attention_is_mmagics_with_a_mask_for_each_size(monkeypatch):
@@ -86,8 +101,11 @@ def test_behind_the_mask_are_zeros_and_no_denormal_numbers(size):
     lr, gradients, denormals = torch.rand(1, 3, size, size), [], []
     for network in plain, quick:
         weights = []
-        hook = network.layers[0].residual_group.blocks[1].attn.softmax.register_forward_hook(
-            lambda module, args, output: weights.append(output))
+        hook = (
+            network.layers[0]
+            .residual_group.blocks[1]
+            .attn.softmax.register_forward_hook(lambda module, args, output: weights.append(output))
+        )
         network(lr).square().mean().backward()
         hook.remove()
         denormals.append(bool(((weights[0] > 0) & (weights[0] < torch.finfo(torch.float32).tiny)).any()))
@@ -100,8 +118,11 @@ def test_behind_the_mask_are_zeros_and_no_denormal_numbers(size):
 
 def test_where_there_are_no_gradients_pytorch_attends(monkeypatch):
     calls, original = [], torch.nn.functional.scaled_dot_product_attention
-    monkeypatch.setattr(torch.nn.functional, 'scaled_dot_product_attention',
-                        lambda *args, **kwargs: (calls.append(1), original(*args, **kwargs))[1])
+    monkeypatch.setattr(
+        torch.nn.functional,
+        'scaled_dot_product_attention',
+        lambda *args, **kwargs: (calls.append(1), original(*args, **kwargs))[1],
+    )
     for on in (True, False):
         model = swinir_cascade(efficient_attention=on)
         model.restore(torch.rand(1, 3, 8, 8))
@@ -131,7 +152,9 @@ def test_no_accuracy_of_training_batches(monkeypatch):
         MODELS.build(cascade_cfg(efficient_heads=False)).recognizer.loss(image, samples)
 
 
-@pytest.mark.parametrize('change', [dict(channels_last=['restorer']), dict(compile=dict(restorer=dict(backend='eager')))])
+@pytest.mark.parametrize(
+    'change', [dict(channels_last=['restorer']), dict(compile=dict(restorer=dict(backend='eager')))]
+)
 def test_the_fast_ways_agree_with_the_plain_one(change, float64):
     torch.manual_seed(0)
     plain = swinir_cascade(channels_last=[])
@@ -157,12 +180,15 @@ def test_who_gains_channels_last():
     assert gains_channels_last(torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3)))  # a restorer
     for backbone, gains in (
         (dict(type='mmpretrain.ResNet', depth=18, base_channels=8, stem_channels=8), True),
-        (dict(type='sr4ir_mm.TorchvisionBackbone', arch='mobilenet_v3_small', out_indices=(12, )), True),
-        (dict(type='mmpretrain.VGG', depth=11), False)):
+        (dict(type='sr4ir_mm.TorchvisionBackbone', arch='mobilenet_v3_small', out_indices=(12,)), True),
+        (dict(type='mmpretrain.VGG', depth=11), False),
+    ):
         recognizer = torch.nn.Module()
         recognizer.backbone = MODELS.build(backbone)
         assert gains_channels_last(recognizer) == gains
-    with pytest.raises(ConfigError, match='a part in model.channels_last is .generator.; allowed: .restorer., .recognizer.'):
+    with pytest.raises(
+        ConfigError, match='a part in model.channels_last is .generator.; allowed: .restorer., .recognizer.'
+    ):
         MODELS.build(cascade_cfg(channels_last=['generator']))
 
 

@@ -1,4 +1,5 @@
 """The embedding network of PCL-SR, its Haar transform, and what makes its positives and negatives."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -58,19 +59,21 @@ def test_layers_behind_the_last_one_wanted_do_not_run():
 
 
 def test_sharpening_equals_torchvision_image_by_image():
-    images, factors = torch.rand(3, 3, 12, 10), torch.tensor([1., 1.7, 3.])
+    images, factors = torch.rand(3, 3, 12, 10), torch.tensor([1.0, 1.7, 3.0])
     expected = torch.stack([TF.adjust_sharpness(image, factor) for image, factor in zip(images, factors.tolist())])
     assert torch.allclose(sharpen(images, factors), expected, atol=1e-6)
 
 
 def test_blur_equals_torchvision_image_by_image():
     images, sizes = torch.rand(4, 3, 16, 12), torch.tensor([3, 11, 5, 7])
-    sigmas = torch.tensor([[0.1, 2.], [1.5, 0.4], [0.7, 0.7], [2., 0.1]])
-    expected = torch.stack([
-        # torchvision names the width first
-        TF.gaussian_blur(image, [size, size], [across, down])
-        for image, size, (down, across) in zip(images, sizes.tolist(), sigmas.tolist())
-    ])
+    sigmas = torch.tensor([[0.1, 2.0], [1.5, 0.4], [0.7, 0.7], [2.0, 0.1]])
+    expected = torch.stack(
+        [
+            # torchvision names the width first
+            TF.gaussian_blur(image, [size, size], [across, down])
+            for image, size, (down, across) in zip(images, sizes.tolist(), sigmas.tolist())
+        ]
+    )
     assert torch.allclose(gaussian_blur(images, sizes, sigmas, 11), expected, atol=1e-6)
 
 
@@ -95,7 +98,7 @@ def test_positives_are_sharper_and_negatives_smoother():
     def detail(images):
         return HaarTransform()(images)[:, 1:].square().sum((1, 2, 3, 4))
 
-    samples = HardSamples(sharpness=(1.2, 1.5), sigma=(0.8, 2.))
+    samples = HardSamples(sharpness=(1.2, 1.5), sigma=(0.8, 2.0))
     assert (detail(samples.sharpened(hr).flatten(0, 1)) > detail(hr).repeat(3)).all()
     assert (detail(samples.blurred(hr).flatten(0, 1)) < 0.7 * detail(hr).repeat(3)).all()
 
@@ -116,12 +119,15 @@ def test_no_extra_samples():
     assert len(samples.negatives(hr, torch.rand(2, 3, 4, 4), 4)) == 1
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(sharpness=(0.5, 3.0)), r'samples.sharpness is \(0.5, 3.0\); allowed: \(low, high\) with 1 <= low'),
-    (dict(sigma=(2.0, 0.1)), 'samples.sigma'),
-    (dict(kernel_sizes=(3, 4)), r'samples.kernel_sizes is \(3, 4\); allowed: odd numbers'),
-    (dict(num_blurred=-1), 'samples.num_blurred is -1; allowed: a whole number from 0'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(sharpness=(0.5, 3.0)), r'samples.sharpness is \(0.5, 3.0\); allowed: \(low, high\) with 1 <= low'),
+        (dict(sigma=(2.0, 0.1)), 'samples.sigma'),
+        (dict(kernel_sizes=(3, 4)), r'samples.kernel_sizes is \(3, 4\); allowed: odd numbers'),
+        (dict(num_blurred=-1), 'samples.num_blurred is -1; allowed: a whole number from 0'),
+    ],
+)
 def test_samples_that_cannot_be_made_are_refused(kwargs, message):
     with pytest.raises(ConfigError, match=message):
         HardSamples(**kwargs)

@@ -1,4 +1,5 @@
 """Two iterations of SR4IR against numbers of its reference implementation."""
+
 import zlib
 from pathlib import Path
 
@@ -53,7 +54,6 @@ def weight_from_name(name: str, tensor: torch.Tensor) -> torch.Tensor:
 
 
 class RecordHook(Hook):
-
     def __init__(self) -> None:
         self.outputs = []
 
@@ -80,14 +80,17 @@ def config(folder: Path, loop: dict) -> Config:
                     mid_channels=16,
                     num_blocks=2,
                     upscale_factor=4,
-                    rgb_mean=rgb_mean),
+                    rgb_mean=rgb_mean,
+                ),
                 recognizer=dict(
                     type='ImageClassifier',
                     data_preprocessor=dict(mean=mean, std=std, to_rgb=True),
                     backbone=dict(type='ResNet', depth=18),
                     neck=dict(type='GlobalAveragePooling'),
-                    head=dict(type='LinearClsHead', in_channels=512, num_classes=10)),
-                tdp=dict(features=[-1], weights=[1.0])),
+                    head=dict(type='LinearClsHead', in_channels=512, num_classes=10),
+                ),
+                tdp=dict(features=[-1], weights=[1.0]),
+            ),
             train_dataloader=dict(
                 batch_size=2,
                 num_workers=0,
@@ -101,31 +104,38 @@ def config(folder: Path, loop: dict) -> Config:
                         dict(type='sr4ir_mm.LoadImageFromFile'),
                         dict(type='PackInputs'),
                         dict(type='sr4ir_mm.CQMix', grid_size=4),
-                    ])),
+                    ],
+                ),
+            ),
             train_cfg=dict(
                 loop,
                 phases=[
                     dict(name='restore', update='restorer', losses=dict(pixel=1.0, tdp=1.0)),
                     dict(
-                        name='recognize',
-                        update='recognizer',
-                        losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34)),
-                ]),
+                        name='recognize', update='recognizer', losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34)
+                    ),
+                ],
+            ),
             optim_wrapper=dict(
                 constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
                 restorer=dict(optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0)),
-                recognizer=dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=1e-4))),
+                recognizer=dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9, weight_decay=1e-4)),
+            ),
             default_hooks=dict(checkpoint=None, logger=None),
             load_from=str(folder / 'start.pth'),
-            work_dir=str(folder / 'work_dir')))
+            work_dir=str(folder / 'work_dir'),
+        )
+    )
 
 
 @pytest.mark.parametrize(
-    'loop', [
+    'loop',
+    [
         dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=2),
         dict(type='sr4ir_mm.AlternatingTrainLoop', max_epochs=1),
     ],
-    ids=['by_iterations', 'by_epochs'])
+    ids=['by_iterations', 'by_epochs'],
+)
 def test_two_iterations_agree_with_the_reference(loop, tmp_path, monkeypatch, float64):
     golden = np.load(GOLDEN)
     images = golden['img_u8'].reshape(4, 3, 224, 224)
@@ -157,13 +167,13 @@ def test_two_iterations_agree_with_the_reference(loop, tmp_path, monkeypatch, fl
             np.testing.assert_allclose(one, other, rtol=rtol, err_msg=term)
 
     restorer = {names[name]: value for name, value in after.items() if name.startswith('restorer.')}
-    expected = {name[len('after/sr/'):]: golden[name] for name in golden.files if name.startswith('after/sr/')}
+    expected = {name[len('after/sr/') :]: golden[name] for name in golden.files if name.startswith('after/sr/')}
     assert restorer.keys() == expected.keys()
     off = np.concatenate([np.abs(restorer[name].numpy() - expected[name]).ravel() for name in expected])
     assert np.mean(off < 1e-5) > 0.99 and off.max() < 3e-4, (np.mean(off < 1e-5), off.max())
 
     norms = {names[name]: value.double().norm().item() for name, value in after.items() if 'recognizer.' in name}
-    expected = {name[len('after_norm/cls/'):]: golden[name].item() for name in golden.files if 'after_norm/' in name}
+    expected = {name[len('after_norm/cls/') :]: golden[name].item() for name in golden.files if 'after_norm/' in name}
     assert norms.keys() == expected.keys()
     for name in expected:
         assert norms[name] == pytest.approx(expected[name], rel=1e-4), name

@@ -1,4 +1,5 @@
 """A data set that brings its own low-resolution images, made in the pipeline."""
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +36,8 @@ SIZES = [(50, 64), (64, 41)]
 TASKS = dict(
     Segmentor=('mmseg', segmentor, seg_results, 'PackSegInputs', [(64, 64), (64, 64)], pseudo_collate),
     Detector=('mmdet', faster_rcnn, det_results, 'PackDetInputs', SIZES, pseudo_collate),
-    Classifier=('mmpretrain', resnet, cls_results, 'PackInputs', [(66, 62), (66, 62)], default_collate))
+    Classifier=('mmpretrain', resnet, cls_results, 'PackInputs', [(66, 62), (66, 62)], default_collate),
+)
 
 
 def loaded(task):
@@ -44,12 +46,20 @@ def loaded(task):
     init_default_scope(scope)
     pipeline = Compose([dict(type=packing, meta_keys=META), dict(type='sr4ir_mm.CQMix'), REALWORLD.to_dict()])
     random = np.random.RandomState(0)
-    return collate([
-        pipeline(
-            dict(
-                fields(*size), img=random.randint(0, 256, (*size, 3), np.uint8), img_path='', ori_shape=size, img_shape=size))
-        for size in sizes
-    ])
+    return collate(
+        [
+            pipeline(
+                dict(
+                    fields(*size),
+                    img=random.randint(0, 256, (*size, 3), np.uint8),
+                    img_path='',
+                    ori_shape=size,
+                    img_shape=size,
+                )
+            )
+            for size in sizes
+        ]
+    )
 
 
 def model_of(task, **kwargs):
@@ -83,7 +93,9 @@ def test_predictions_come_with_it(task):
 def test_an_lr_of_another_scale_is_refused():
     data = loaded('Detector')
     data['lr'] = [lr[:, ::2] for lr in data['lr']]
-    with pytest.raises(ConfigError, match='`lr` of 7×16 pixels with an image of 50×64; with model.scale 4 it must have 13×16'):
+    with pytest.raises(
+        ConfigError, match='`lr` of 7×16 pixels with an image of 50×64; with model.scale 4 it must have 13×16'
+    ):
         model_of('Detector').test_step(data)
 
 

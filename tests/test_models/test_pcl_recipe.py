@@ -1,4 +1,5 @@
 """PCL-SR as published: batch statistics, schedule, clipping, and the paper's two contrasts."""
+
 import copy
 import math
 from pathlib import Path
@@ -41,7 +42,7 @@ def plain_features(net, image, transform='haar'):
     for index, block in enumerate(net.blocks):
         image = F.conv2d(image, block.conv.weight, stride=1 + index % 2, padding=1)
         mean = image.mean((0, 2, 3), keepdim=True)
-        variance = ((image - mean)**2).mean((0, 2, 3), keepdim=True)
+        variance = ((image - mean) ** 2).mean((0, 2, 3), keepdim=True)
         image = (image - mean) / (variance + 1e-5).sqrt()
         image = image * block.bn.weight.view(-1, 1, 1) + block.bn.bias.view(-1, 1, 1)
         image = torch.where(image > 0, image, 0.2 * image)
@@ -93,7 +94,7 @@ def test_per_set_equals_its_formula():
 
     torch.manual_seed(6)
     value = loss(net.eval(), sr, hr, lr, 4)
-    ours, = torch.autograd.grad(value, sr)
+    (ours,) = torch.autograd.grad(value, sr)
     torch.manual_seed(6)
     upsampled = F.interpolate(lr, scale_factor=4, mode='bicubic', align_corners=False)
     sets = [hr, *loss.samples.sharpened(hr)], [upsampled, *loss.samples.blurred(hr)]
@@ -119,8 +120,10 @@ def test_the_two_kinds_of_statistics_differ_in_nothing_but_the_statistics():
     for statistics in ('running', 'per_set'):
         torch.manual_seed(1)
         model, _ = build(
-            [RESTORE], embedding=dict(NET, norm_cfg=dict(type='GN', num_groups=2)),
-            contrastive=dict(statistics=statistics))
+            [RESTORE],
+            embedding=dict(NET, norm_cfg=dict(type='GN', num_groups=2)),
+            contrastive=dict(statistics=statistics),
+        )
         hr, lr = images()
         torch.manual_seed(0)
         values.append(model.contrastive(model.embedding, hr.flip(3), hr, lr, 4).item())
@@ -179,9 +182,9 @@ def test_weights_and_clipping_are_those_of_images_in_0_to_255():
     (F.l1_loss(255 * sr, 255 * hr) + 5 * contrastive).backward()
     gradients = torch.cat([value.grad.flatten() for value in twin.restorer.parameters() if value.requires_grad])
     assert 0.001 < (gradients.abs() > 1).float().mean() < 0.999
-    torch.nn.utils.clip_grad_value_(twin.restorer.parameters(), 1.)
+    torch.nn.utils.clip_grad_value_(twin.restorer.parameters(), 1.0)
     for (name, value), ours in zip(twin.restorer.named_parameters(), model.restorer.parameters()):
-        step = 0.1 / 255 * value.grad if value.requires_grad else 0.
+        step = 0.1 / 255 * value.grad if value.requires_grad else 0.0
         torch.testing.assert_close(ours, value - step, rtol=1e-5, atol=1e-6, msg=name)
 
 
@@ -192,8 +195,11 @@ def differences(one, other, key=''):
     """The keys at which two configs differ."""
     one, other = (getattr(each, '_cfg_dict', each) for each in (one, other))
     if isinstance(one, dict) and isinstance(other, dict):
-        return {found for name in {*one, *other}
-                for found in differences(one.get(name), other.get(name), f'{key}.{name}' if key else name)}
+        return {
+            found
+            for name in {*one, *other}
+            for found in differences(one.get(name), other.get(name), f'{key}.{name}' if key else name)
+        }
     return set() if one == other else {key}
 
 
@@ -203,7 +209,10 @@ def test_configs_of_the_contrasts_differ_in_nothing_else():
     vgg = config('vgg_edsr-s_x4_div2k')
     vgg._cfg_dict.pop('vgg')  # a variable
     assert {key for key in differences(learned, vgg) if not key.startswith('model.embedding.')} == {
-        'model.contrastive.layers', 'train_cfg.phases', 'optim_wrapper.embedding'}
+        'model.contrastive.layers',
+        'train_cfg.phases',
+        'optim_wrapper.embedding',
+    }
     assert [learned.train_cfg.phases[1]] == vgg.train_cfg.phases
 
 
@@ -231,7 +240,7 @@ def vgg():
 
 def test_vgg_returns_the_first_activation_at_each_size(vgg):
     image = torch.rand(2, 3, 32, 48)
-    mean, std = torch.tensor([.485, .456, .406]).view(3, 1, 1), torch.tensor([.229, .224, .225]).view(3, 1, 1)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
     x, expected = (image - mean) / std, []
     convs = [module for module in vgg.features if isinstance(module, nn.Conv2d)]
     for index, conv in enumerate(convs):  # 2, 2, 4, 4 of a size, then the first of the last

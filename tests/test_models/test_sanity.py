@@ -1,4 +1,5 @@
 """What must come out of a training whatever the images are."""
+
 import copy
 
 import pytest
@@ -15,11 +16,14 @@ from .one_iteration import build, cls_batch, one_iteration, seg_batch
 from .test_classifier import resnet
 
 
-@pytest.mark.parametrize('prob, term', [(1., 'task_sr'), (0., 'task_hr')])
-@pytest.mark.parametrize('task, recognizer, batch', [
-    ('Classifier', resnet, cls_batch),
-    ('Segmentor', segmentor, seg_batch),
-])
+@pytest.mark.parametrize('prob, term', [(1.0, 'task_sr'), (0.0, 'task_hr')])
+@pytest.mark.parametrize(
+    'task, recognizer, batch',
+    [
+        ('Classifier', resnet, cls_batch),
+        ('Segmentor', segmentor, seg_batch),
+    ],
+)
 def test_cqmix_of_one_kind_of_patches_is_training_on_it(task, recognizer, batch, prob, term):
     """To the bit: with p = 1 training on SR, with p = 0 on HR."""
     weights = []
@@ -29,10 +33,14 @@ def test_cqmix_of_one_kind_of_patches_is_training_on_it(task, recognizer, batch,
         data['cqmix_grid'] = torch.stack(grids) if task == 'Classifier' else grids
         for _ in range(3):
             # the samples are the training's to change
-            one_iteration(model, copy.deepcopy(data), [
-                dict(name='restore', update='restorer', losses=dict(pixel=1.0)),
-                dict(name='recognize', update='recognizer', losses={loss: 0.34}),
-            ])
+            one_iteration(
+                model,
+                copy.deepcopy(data),
+                [
+                    dict(name='restore', update='restorer', losses=dict(pixel=1.0)),
+                    dict(name='recognize', update='recognizer', losses={loss: 0.34}),
+                ],
+            )
         weights.append(model.state_dict())
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
@@ -40,7 +48,7 @@ def test_cqmix_of_one_kind_of_patches_is_training_on_it(task, recognizer, batch,
 def test_a_large_tdp_weight_brings_the_features_nearer_than_l1_does():
     """Smooth random images, a recognizer with random weights that stays as it is, and the same start for both."""
     distances = {}
-    for weight in (0., 1e3):
+    for weight in (0.0, 1e3):
         model = build('Classifier', resnet())
         data = cls_batch(count=4)
         generator = torch.Generator().manual_seed(0)
@@ -48,8 +56,9 @@ def test_a_large_tdp_weight_brings_the_features_nearer_than_l1_does():
         data['inputs'] = (blobs * 255).round().byte()
         phases = [dict(name='restore', update='restorer', losses=dict(pixel=1.0, tdp=weight))]
         model.phases = build_phases(phases, model.terms, list(model.trainable_parts))
-        optimizers = CascadeOptimWrapperConstructor(
-            ConfigDict(restorer=dict(optimizer=dict(type='Adam', lr=1e-3))))(model)
+        optimizers = CascadeOptimWrapperConstructor(ConfigDict(restorer=dict(optimizer=dict(type='Adam', lr=1e-3))))(
+            model
+        )
         model.train()
         for _ in range(40):
             model.train_step(copy.deepcopy(data), optimizers)
@@ -57,7 +66,8 @@ def test_a_large_tdp_weight_brings_the_features_nearer_than_l1_does():
         with torch.no_grad():
             samples = model.test_step(copy.deepcopy(data))
             sr, hr = (torch.stack([getattr(sample, name) for sample in samples]) for name in ('sr', 'hr'))
-            features = [model.recognizer.extract_feat(model.recognizer_input(image, [(64, 64)] * 8))[-1]
-                        for image in (sr, hr)]
+            features = [
+                model.recognizer.extract_feat(model.recognizer_input(image, [(64, 64)] * 8))[-1] for image in (sr, hr)
+            ]
         distances[weight] = F.l1_loss(*features).item()
-    assert distances[1e3] < 0.8 * distances[0.]
+    assert distances[1e3] < 0.8 * distances[0.0]

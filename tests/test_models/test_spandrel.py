@@ -1,4 +1,5 @@
 """Networks of spandrel as restorers: by name with arguments, or by a checkpoint that spandrel recognizes."""
+
 import sys
 
 import pytest
@@ -17,18 +18,49 @@ from tests.conftest import SR4IR_PHASES, cascade_cfg, seg_batch
 from tests.test_models.test_cascade import build, moved, snapshot
 
 RCAN = dict(architecture='RCAN', scale=4, n_resgroups=1, n_resblocks=1, n_feats=16)
-SWINIR = dict(architecture='SwinIR', upscale=4, embed_dim=8, depths=[2], num_heads=[2], window_size=8, mlp_ratio=2,
-              upsampler='pixelshuffle')
+SWINIR = dict(
+    architecture='SwinIR',
+    upscale=4,
+    embed_dim=8,
+    depths=[2],
+    num_heads=[2],
+    window_size=8,
+    mlp_ratio=2,
+    upsampler='pixelshuffle',
+)
 SCUNET = dict(architecture='SCUNet', config=[1] * 7, dim=64)
 DNCNN = dict(architecture='DnCNN', in_nc=3, out_nc=3, nc=8, nb=4)
 SMALL = [
     RCAN,
     SWINIR,
-    dict(architecture='HAT', upscale=4, embed_dim=12, depths=[2], num_heads=[2], window_size=4, compress_ratio=3,
-         squeeze_factor=4, mlp_ratio=2, num_feat=8, upsampler='pixelshuffle'),
-    dict(architecture='DAT', upscale=4, embed_dim=16, split_size=[2, 4], depth=[2], num_heads=[2], expansion_factor=2.),
-    dict(architecture='DRCT', upscale=4, embed_dim=12, depths=[6], num_heads=[2], window_size=4, gc=4, mlp_ratio=2,
-         upsampler='pixelshuffle', resi_connection='1conv'),
+    dict(
+        architecture='HAT',
+        upscale=4,
+        embed_dim=12,
+        depths=[2],
+        num_heads=[2],
+        window_size=4,
+        compress_ratio=3,
+        squeeze_factor=4,
+        mlp_ratio=2,
+        num_feat=8,
+        upsampler='pixelshuffle',
+    ),
+    dict(
+        architecture='DAT', upscale=4, embed_dim=16, split_size=[2, 4], depth=[2], num_heads=[2], expansion_factor=2.0
+    ),
+    dict(
+        architecture='DRCT',
+        upscale=4,
+        embed_dim=12,
+        depths=[6],
+        num_heads=[2],
+        window_size=4,
+        gc=4,
+        mlp_ratio=2,
+        upsampler='pixelshuffle',
+        resi_connection='1conv',
+    ),
     DNCNN,
     SCUNET,
     dict(architecture='NAFNet', img_channel=3, width=8, middle_blk_num=1, enc_blk_nums=[1], dec_blk_nums=[1]),
@@ -46,7 +78,9 @@ def cascade(network, **kwargs):
     noise = dict(type='sr4ir_mm.GaussianNoise', sigma=25)
     return dict(
         dict(scale=scale, restorer=dict(network, type='sr4ir_mm.Spandrel')),
-        **(dict(degradation=noise) if scale == 1 else {}), **kwargs)
+        **(dict(degradation=noise) if scale == 1 else {}),
+        **kwargs,
+    )
 
 
 @pytest.mark.parametrize('network', SMALL, ids=name_of)
@@ -69,6 +103,7 @@ def test_an_iteration_of_sr4ir_and_a_prediction(network):
 def test_restores_as_spandrel_does(network):
     """Its descriptors pad, crop and clamp too, for one image and without gradients."""
     import spandrel
+
     restorer = Spandrel(**network).eval()
     twin = spandrel.MAIN_REGISTRY.load(dict(restorer.state_dict()))
     image = torch.rand(2, 3, 19, 30, requires_grad=True)
@@ -109,8 +144,10 @@ def test_the_mean_color_of_rcan_stays():
 
 def test_a_checkpoint_tells_the_network(tmp_path, monkeypatch):
     import spandrel
-    monkeypatch.setattr(spandrel.ModelLoader, 'load_state_dict_from_file',
-                        lambda *args: pytest.fail('spandrel has read a file'))
+
+    monkeypatch.setattr(
+        spandrel.ModelLoader, 'load_state_dict_from_file', lambda *args: pytest.fail('spandrel has read a file')
+    )
     net = Spandrel(**SWINIR).network
     torch.save(dict(params_ema=net.state_dict()), tmp_path / '4x.pth')
     model = MODELS.build(cascade_cfg(restorer=dict(type='sr4ir_mm.Spandrel', checkpoint=str(tmp_path / '4x.pth'))))
@@ -123,13 +160,23 @@ def test_a_checkpoint_tells_the_network(tmp_path, monkeypatch):
 def test_the_weights_of_a_checkpoint_count_as_given(tmp_path):
     """A test of parts that were trained apart needs no further file for this one."""
     torch.save(Spandrel(**RCAN).state_dict(), tmp_path / '4x.pth')
-    model = MODELS.build(cascade_cfg(
-        recognizer=None, tdp=None, data_preprocessor=dict(type='SegDataPreProcessor'),
-        restorer=dict(type='sr4ir_mm.Spandrel', checkpoint=str(tmp_path / '4x.pth'))))
+    model = MODELS.build(
+        cascade_cfg(
+            recognizer=None,
+            tdp=None,
+            data_preprocessor=dict(type='SegDataPreProcessor'),
+            restorer=dict(type='sr4ir_mm.Spandrel', checkpoint=str(tmp_path / '4x.pth')),
+        )
+    )
     model.load_pretrained()
-    built = MODELS.build(cascade_cfg(
-        recognizer=None, tdp=None, data_preprocessor=dict(type='SegDataPreProcessor'),
-        restorer=dict(RCAN, type='sr4ir_mm.Spandrel')))
+    built = MODELS.build(
+        cascade_cfg(
+            recognizer=None,
+            tdp=None,
+            data_preprocessor=dict(type='SegDataPreProcessor'),
+            restorer=dict(RCAN, type='sr4ir_mm.Spandrel'),
+        )
+    )
     with pytest.raises(ConfigError, match='model.restorer.init_cfg does not say where the weights come from'):
         built.load_pretrained()
 
@@ -137,6 +184,7 @@ def test_the_weights_of_a_checkpoint_count_as_given(tmp_path):
 def test_the_names_of_weights_are_those_of_the_network(voc_cfg, tmp_path):
     """Published weights fit, and a training writes what spandrel recognizes."""
     from spandrel.architectures.RCAN import RCAN as Network
+
     published = Network(**{name: value for name, value in RCAN.items() if name != 'architecture'})
     torch.save(published.state_dict(), tmp_path / 'RCAN_BIX4.pt')
     pretrained = dict(type='Pretrained', checkpoint=str(tmp_path / 'RCAN_BIX4.pt'))
@@ -146,14 +194,17 @@ def test_the_names_of_weights_are_those_of_the_network(voc_cfg, tmp_path):
     Runner.from_cfg(voc_cfg).train()
     path = f'{voc_cfg.work_dir}/epoch_1.pth'
     weights = load_checkpoint(path)['state_dict']
-    ours = {name[len('restorer.'):]: value for name, value in weights.items() if name.startswith('restorer.')}
+    ours = {name[len('restorer.') :]: value for name, value in weights.items() if name.startswith('restorer.')}
     assert list(ours) == list(published.state_dict())
     assert all(torch.equal(value, published.state_dict()[name]) for name, value in ours.items())
     again = Spandrel(checkpoint=path, prefix='restorer')
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in ours.items())
     with pytest.raises(CheckpointError, match="set prefix='restorer'"):
         Spandrel(checkpoint=path)
-    for load in (lambda model: model.load_state_dict(weights), lambda model: load_state_dict(model, weights, strict=True)):
+    for load in (
+        lambda model: model.load_state_dict(weights),
+        lambda model: load_state_dict(model, weights, strict=True),
+    ):
         model = MODELS.build(voc_cfg.model)
         load(model)  # PyTorch's way and that of a runner that resumes
         assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
@@ -162,7 +213,7 @@ def test_the_names_of_weights_are_those_of_the_network(voc_cfg, tmp_path):
 def test_a_checkpoint_that_asks_for_more_than_tensors_is_refused(tmp_path):
     class Evil:
         def __reduce__(self):
-            return (pytest.fail, ('code of a checkpoint ran', ))
+            return (pytest.fail, ('code of a checkpoint ran',))
 
     torch.save(dict(state_dict=Spandrel(**RCAN).state_dict(), other=Evil()), tmp_path / 'evil.pth')
     with pytest.raises(CheckpointError, match='evil.pth asks for .* nothing of it was run'):
@@ -171,8 +222,11 @@ def test_a_checkpoint_that_asks_for_more_than_tensors_is_refused(tmp_path):
 
 def test_a_checkpoint_it_does_not_know(tmp_path, voc_cfg):
     torch.save(nn.Sequential(nn.Conv2d(3, 3, 1)).state_dict(), tmp_path / 'other.pth')
-    with pytest.raises(CheckpointError, match=r"restorer.checkpoint is '.*other.pth', which spandrel does not recognize "
-                       r'.*it has for example 0.weight, 0.bias'):
+    with pytest.raises(
+        CheckpointError,
+        match=r"restorer.checkpoint is '.*other.pth', which spandrel does not recognize "
+        r'.*it has for example 0.weight, 0.bias',
+    ):
         Spandrel(checkpoint=str(tmp_path / 'other.pth'))
     weights = dict(Spandrel(**RCAN).state_dict())
     weights.pop('body.0.body.1.weight')  # recognized, but not whole
@@ -187,19 +241,31 @@ def test_a_checkpoint_it_does_not_know(tmp_path, voc_cfg):
 # ---------- mistakes
 
 
-@pytest.mark.parametrize('kwargs, message', [
-    (dict(architecture='RCAM'), r"model.restorer.architecture is 'RCAM'; allowed: .*'DRCT', .*Did you mean 'RCAN'"),
-    (dict(architecture='HAN'), "model.restorer.architecture is 'HAN'; allowed: "),
-    (dict(RCAN, n_feat=16), r"an argument of model.restorer \(RCAN of spandrel\) is 'n_feat'; .*Did you mean 'n_feats'"),
-    (dict(RCAN, scale=5), r"cannot build or describe RCAN with the arguments \{'scale': 5.*NotImplementedError"),
-    (dict(), 'needs either `architecture`, with its arguments, or `checkpoint`'),
-    (dict(architecture='RCAN', checkpoint='4x.pth'), 'needs either `architecture`, with its arguments, or `checkpoint`'),
-    (dict(checkpoint='4x.pth', scale=4), 'model.restorer.scale is set beside model.restorer.checkpoint'),
-    (dict(RCAN, prefix='restorer'), 'model.restorer.prefix belongs to model.restorer.checkpoint'),
-    (dict(DNCNN, in_nc=1, out_nc=1), r'\(DnCNN of spandrel\) takes images of 1 and returns images of 1 channels; '
-     'allowed in a cascade: 3 and 3'),
-    (dict(architecture='LaMa'), r'\(LaMa of spandrel\) fills holes and needs a mask'),
-])
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(architecture='RCAM'), r"model.restorer.architecture is 'RCAM'; allowed: .*'DRCT', .*Did you mean 'RCAN'"),
+        (dict(architecture='HAN'), "model.restorer.architecture is 'HAN'; allowed: "),
+        (
+            dict(RCAN, n_feat=16),
+            r"an argument of model.restorer \(RCAN of spandrel\) is 'n_feat'; .*Did you mean 'n_feats'",
+        ),
+        (dict(RCAN, scale=5), r"cannot build or describe RCAN with the arguments \{'scale': 5.*NotImplementedError"),
+        (dict(), 'needs either `architecture`, with its arguments, or `checkpoint`'),
+        (
+            dict(architecture='RCAN', checkpoint='4x.pth'),
+            'needs either `architecture`, with its arguments, or `checkpoint`',
+        ),
+        (dict(checkpoint='4x.pth', scale=4), 'model.restorer.scale is set beside model.restorer.checkpoint'),
+        (dict(RCAN, prefix='restorer'), 'model.restorer.prefix belongs to model.restorer.checkpoint'),
+        (
+            dict(DNCNN, in_nc=1, out_nc=1),
+            r'\(DnCNN of spandrel\) takes images of 1 and returns images of 1 channels; '
+            'allowed in a cascade: 3 and 3',
+        ),
+        (dict(architecture='LaMa'), r'\(LaMa of spandrel\) fills holes and needs a mask'),
+    ],
+)
 def test_a_mistake_is_told(kwargs, message):
     with pytest.raises(ConfigError, match=message):
         Spandrel(**kwargs)

@@ -32,8 +32,8 @@ def test_without_overlap_only_the_seams_differ():
         difference = (net(lr) - restore_in_tiles(net, lr, 4, tile=16, overlap=0)).abs().amax(1)[0]
     reach = 8 * 4
     assert difference.max() > 1e-4
-    difference[64 - reach:64 + reach] = 0
-    difference[:, 64 - reach:64 + reach] = 0
+    difference[64 - reach : 64 + reach] = 0
+    difference[:, 64 - reach : 64 + reach] = 0
     assert difference.max() < 1e-4
 
 
@@ -41,8 +41,21 @@ def swinir():
     """One group of two layers, the second with shifted windows; what it adds to the image is made large."""
     torch.manual_seed(0)
     net = MODELS.build(
-        dict(_scope_='mmagic', type='SwinIRNet', upscale=4, in_chans=3, img_size=8, window_size=8, depths=[2],
-             embed_dim=8, num_heads=[2], mlp_ratio=2, upsampler='pixelshuffle', resi_connection='1conv')).eval()
+        dict(
+            _scope_='mmagic',
+            type='SwinIRNet',
+            upscale=4,
+            in_chans=3,
+            img_size=8,
+            window_size=8,
+            depths=[2],
+            embed_dim=8,
+            num_heads=[2],
+            mlp_ratio=2,
+            upsampler='pixelshuffle',
+            resi_connection='1conv',
+        )
+    ).eval()
     for name, weight in net.named_parameters():
         if weight.ndim > 1:
             weight.data *= 5
@@ -93,8 +106,8 @@ def _added_memory(tile):
 
 @pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='the peak of a new process is known on Linux only')
 def test_memory_depends_on_the_piece():
-    (whole, ), (pieces, ) = (run_processes(1, _added_memory, tile) for tile in (None, 64))
-    result = 3 * (512 * 4)**2 * 4 / 2**20  # what is returned has to be there
+    (whole,), (pieces,) = (run_processes(1, _added_memory, tile) for tile in (None, 64))
+    result = 3 * (512 * 4) ** 2 * 4 / 2**20  # what is returned has to be there
     assert pieces < 1.5 * result < whole / 3
 
 

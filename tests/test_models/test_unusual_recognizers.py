@@ -1,4 +1,5 @@
 """Recognizers that are built otherwise than most: nested features, no head, proposals alone."""
+
 import torch
 from sr4ir_mm.models.losses import TDPLoss
 
@@ -16,10 +17,19 @@ def test_tdp_takes_the_map_of_a_nested_feature():
 
 def test_dpt():
     recognizer = shipped(
-        'mmseg::_base_/models/dpt_vit-b16.py', data_preprocessor__size=(64, 64),
-        backbone__img_size=64, backbone__embed_dims=24, backbone__num_layers=4, backbone__num_heads=2,
-        backbone__out_indices=(0, 1, 2, 3), decode_head__in_channels=(24, 24, 24, 24), decode_head__embed_dims=24,
-        decode_head__channels=16, decode_head__post_process_channels=[8, 8, 8, 8], auxiliary_head=None)
+        'mmseg::_base_/models/dpt_vit-b16.py',
+        data_preprocessor__size=(64, 64),
+        backbone__img_size=64,
+        backbone__embed_dims=24,
+        backbone__num_layers=4,
+        backbone__num_heads=2,
+        backbone__out_indices=(0, 1, 2, 3),
+        decode_head__in_channels=(24, 24, 24, 24),
+        decode_head__embed_dims=24,
+        decode_head__channels=16,
+        decode_head__post_process_channels=[8, 8, 8, 8],
+        auxiliary_head=None,
+    )
     check_one_iteration(build('Segmentor', recognizer), seg_batch())
 
 
@@ -29,9 +39,16 @@ def test_conformer():
 
 
 def test_a_classifier_of_timm():
-    model = build('Classifier', dict(
-        type='TimmClassifier', model_name='resnet18', num_classes=NUM_CLASSES, loss=dict(type='CrossEntropyLoss'),
-        data_preprocessor=dict(MEAN_STD, to_rgb=True)))
+    model = build(
+        'Classifier',
+        dict(
+            type='TimmClassifier',
+            model_name='resnet18',
+            num_classes=NUM_CLASSES,
+            loss=dict(type='CrossEntropyLoss'),
+            data_preprocessor=dict(MEAN_STD, to_rgb=True),
+        ),
+    )
     assert model.num_classes == NUM_CLASSES
     check_one_iteration(model, cls_batch())
     other = {name: value + 1 for name, value in model.state_dict().items()}
@@ -45,4 +62,4 @@ def test_proposals_alone():
     model = build('Detector', shipped('mmdet::rpn/rpn_r50_fpn_1x_coco.py', **RESNET18))
     check_one_iteration(model, det_batch())
     sample, _ = model.val_step(det_batch())
-    assert {'bboxes', 'scores'} <= set(model.prediction(sample, ('object', )))
+    assert {'bboxes', 'scores'} <= set(model.prediction(sample, ('object',)))

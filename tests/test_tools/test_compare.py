@@ -49,19 +49,22 @@ def test_protocols_without_contrastive_learning_drop_its_network(name, demo, pro
     assert made.optim_wrapper.to_dict() == plain.optim_wrapper.to_dict()
 
 
-@pytest.mark.parametrize('recognizer, data, epochs', [('deeplabv3', 'voc', 100), ('faster-rcnn', 'voc', 30),
-                                                      ('resnet18', 'cars', 200)])
+@pytest.mark.parametrize(
+    'recognizer, data, epochs', [('deeplabv3', 'voc', 100), ('faster-rcnn', 'voc', 30), ('resnet18', 'cars', 200)]
+)
 @pytest.mark.parametrize('name', ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'])
 def test_a_protocol_is_what_its_shipped_config_says(name, recognizer, data, epochs):
     cfg = Config.fromfile(ROOT / f'configs/sr4ir/{recognizer}_edsr_x4_{data}.py')
     before = cfg.to_dict()
     own = f'{recognizer}_edsr_x4_{data}'
     special = dict(
-        sr4ir=f'sr4ir/{own}', h2t=f'baselines/h2t_{recognizer}_{data}', l2t=f'baselines/l2t_{recognizer}_x4_{data}')
+        sr4ir=f'sr4ir/{own}', h2t=f'baselines/h2t_{recognizer}_{data}', l2t=f'baselines/l2t_{recognizer}_x4_{data}'
+    )
     shipped = Config.fromfile(ROOT / 'configs' / f'{special.get(name, f"baselines/{name}_{own}")}.py')
     checkpoints = dict(
         restorer=f'work_dirs/sr_{own}/epoch_{epochs}.pth',
-        recognizer=f'work_dirs/h2t_{recognizer}_{data}/epoch_{epochs}.pth')
+        recognizer=f'work_dirs/h2t_{recognizer}_{data}/epoch_{epochs}.pth',
+    )
     made = apply_protocol(cfg, load_protocols(compare.PROTOCOLS, cfg)[name], checkpoints)
     assert cfg.to_dict() == before
 
@@ -77,7 +80,7 @@ def test_a_protocol_is_what_its_shipped_config_says(name, recognizer, data, epoc
 
 def test_a_protocol_without_recognizer_needs_a_metric_of_images(demo, protocols):
     demo.val_evaluator = dict(type='IoUMetric')
-    with pytest.raises(ConfigError, match=r"val_evaluator has no metric of restored images.*sr4ir_mm\.PSNR"):
+    with pytest.raises(ConfigError, match=r'val_evaluator has no metric of restored images.*sr4ir_mm\.PSNR'):
         apply_protocol(demo, protocols['sr'], {})
 
 
@@ -90,17 +93,25 @@ def data(tmp_path):
         (root / folder).mkdir(parents=True)
     for index in range(4):
         labels = np.zeros((32, 32), np.uint8)
-        labels[8:24, 4 + 4 * index:20] = 1
+        labels[8:24, 4 + 4 * index : 20] = 1
         image = (labels[..., None] * 120 + rng.integers(0, 80, (32, 32, 3))).astype(np.uint8)
         cv2.imwrite(str(root / f'JPEGImages/{index}.jpg'), image)
         cv2.imwrite(str(root / f'SegmentationClass/{index}.png'), labels)
     for split in ('train', 'val'):
         (root / f'ImageSets/Segmentation/{split}.txt').write_text('0\n1\n2\n3\n')
-    options = ['train_cfg.max_epochs=2', 'train_dataloader.batch_size=2', 'model.recognizer.backbone.base_channels=4',
-               'model.recognizer.backbone.stem_channels=4', 'model.recognizer.neck.in_channels=[4,8,16,32]']
+    options = [
+        'train_cfg.max_epochs=2',
+        'train_dataloader.batch_size=2',
+        'model.recognizer.backbone.base_channels=4',
+        'model.recognizer.backbone.stem_channels=4',
+        'model.recognizer.neck.in_channels=[4,8,16,32]',
+    ]
     for name in ('train', 'val', 'test'):
-        options += [f'{name}_dataloader.dataset.data_root={root}', f'{name}_dataloader.num_workers=0',
-                    f'{name}_dataloader.persistent_workers=False']
+        options += [
+            f'{name}_dataloader.dataset.data_root={root}',
+            f'{name}_dataloader.num_workers=0',
+            f'{name}_dataloader.persistent_workers=False',
+        ]
     return options
 
 
@@ -128,14 +139,15 @@ def calls(monkeypatch):
         (run.folder / 'train').mkdir(exist_ok=True)
         (run.folder / 'train/last_checkpoint').write_text('/elsewhere/epoch_2.pth')
         cfg = Config.fromfile(run.config)
-        metrics = dict(PSNR='inf' if run.protocol == 'h2t' else 20. + run.seed)
+        metrics = dict(PSNR='inf' if run.protocol == 'h2t' else 20.0 + run.seed)
         if cfg.model.recognizer is not None:
-            metrics.update(aAcc=90., mIoU=len(run.protocol) * 10. + 2 * run.seed)
+            metrics.update(aAcc=90.0, mIoU=len(run.protocol) * 10.0 + 2 * run.seed)
         compare.write_json(
-            run.record, dict(metrics=metrics, finished=True, seconds=5., peak_memory=100., memory_kind='RSS'))
+            run.record, dict(metrics=metrics, finished=True, seconds=5.0, peak_memory=100.0, memory_kind='RSS')
+        )
 
     monkeypatch.setattr(compare, 'execute', execute)
-    calls = type('Calls', (list, ), dict(broken=broken))(calls)
+    calls = type('Calls', (list,), dict(broken=broken))(calls)
     return calls
 
 
@@ -144,10 +156,11 @@ def test_runs_in_order_and_the_table(run, calls, capsys):
     assert calls == [(name, seed, 'train.py') for seed in (0, 1) for name in ('sr', 's2t', 'h2t')]
     assert 'Also run, because others start from it: sr.' in capsys.readouterr().out
     assert (out / 'table.md').read_text().splitlines() == [
-        '| protocol | mIoU | PSNR | seconds | peak memory (RSS, MiB) | seeds |', '|---|---|---|---|---|---|',
+        '| protocol | mIoU | PSNR | seconds | peak memory (RSS, MiB) | seeds |',
+        '|---|---|---|---|---|---|',
         '| H→T | 31.00 ± 1.41 | ∞ | 5.00 ± 0.00 | 100 ± 0 | 0, 1 |',
         '| SR | – | 20.50 ± 0.71 | 5.00 ± 0.00 | 100 ± 0 | 0, 1 |',
-        '| S→T | 31.00 ± 1.41 | 20.50 ± 0.71 | 5.00 ± 0.00 | 100 ± 0 | 0, 1 |'
+        '| S→T | 31.00 ± 1.41 | 20.50 ± 0.71 | 5.00 ± 0.00 | 100 ± 0 | 0, 1 |',
     ]
     rows = list(csv.DictReader((out / 'table.csv').open()))
     assert [row['protocol'] for row in rows] == ['h2t', 'sr', 's2t']
@@ -176,7 +189,9 @@ def test_another_config_is_refused(run, calls):
 
 def test_a_failure_stops_only_what_depends_on_it(run, calls):
     calls.broken.add(('sr', 0))
-    with pytest.raises(SystemExit, match='sr seed 0 failed: as planned\nerror: s2t seed 0 was left out.*from sr seed 0'):
+    with pytest.raises(
+        SystemExit, match='sr seed 0 failed: as planned\nerror: s2t seed 0 was left out.*from sr seed 0'
+    ):
         run('--protocols', 's2t', 'l2t')
     calls.broken.clear()
     out = run('--protocols', 's2t', 'l2t')
@@ -201,11 +216,25 @@ def test_mistakes_are_told_before_anything_runs(run, calls, tmp_path):
 
 
 def test_the_metric_can_be_chosen():
-    results = [dict(metrics=dict(aAcc=1., mIoU=2., PSNR=3.), protocol='l2t', seed=0, seconds=1, peak_memory=1,
-                    memory_kind='GPU')]
+    results = [
+        dict(
+            metrics=dict(aAcc=1.0, mIoU=2.0, PSNR=3.0),
+            protocol='l2t',
+            seed=0,
+            seconds=1,
+            peak_memory=1,
+            memory_kind='GPU',
+        )
+    ]
     assert main_metric(results) == 'mIoU' and main_metric(results, 'aAcc') == 'aAcc'
-    assert list(summarize(results, ['l2t'], 'aAcc')[0]) == ['protocol', 'seeds', 'aAcc', 'PSNR', 'seconds',
-                                                            'peak memory (GPU, MiB)']
+    assert list(summarize(results, ['l2t'], 'aAcc')[0]) == [
+        'protocol',
+        'seeds',
+        'aAcc',
+        'PSNR',
+        'seconds',
+        'peak memory (GPU, MiB)',
+    ]
     with pytest.raises(ConfigError, match="--metric is 'mAP'; allowed: 'aAcc', 'mIoU', 'PSNR'"):
         main_metric(results, 'mAP')
 
@@ -249,9 +278,16 @@ def study(calls, monkeypatch, tmp_path):
 def test_cross_task_starts_from_the_other_task(study, calls):
     out = study('--protocols', 'separate', 'joint', 'cross', '--sigmas', '15', '30', '--seeds', '0', '1')
     # two tasks, two sigmas, two seeds
-    assert sorted(set(calls)) == [('cross', 0, 'test.py'), ('cross', 1, 'test.py'), ('joint', 0, 'train.py'),
-                                  ('joint', 1, 'train.py'), ('separate', 0, 'test.py'), ('separate', 1, 'test.py'),
-                                  ('sr', 0, 'train.py'), ('sr', 1, 'train.py')]
+    assert sorted(set(calls)) == [
+        ('cross', 0, 'test.py'),
+        ('cross', 1, 'test.py'),
+        ('joint', 0, 'train.py'),
+        ('joint', 1, 'train.py'),
+        ('separate', 0, 'test.py'),
+        ('separate', 1, 'test.py'),
+        ('sr', 0, 'train.py'),
+        ('sr', 1, 'train.py'),
+    ]
     assert len(calls) == 4 * 8
     for task, other in (('fpn', 'resnet'), ('resnet', 'fpn')):
         for sigma in (15, 30):
@@ -260,13 +296,17 @@ def test_cross_task_starts_from_the_other_task(study, calls):
             cfg = {name: Config.fromfile(folder / f'{name}/seed_1/config.py') for name in made}
             starts = {name: each.model.restorer.init_cfg.checkpoint for name, each in cfg.items()}
             assert starts == dict(
-                joint=str(folder / 'sr/seed_1/train/epoch_2.pth'), separate=str(folder / 'sr/seed_1/train/epoch_2.pth'),
-                cross=str(source / 'joint/seed_1/train/epoch_2.pth'))
+                joint=str(folder / 'sr/seed_1/train/epoch_2.pth'),
+                separate=str(folder / 'sr/seed_1/train/epoch_2.pth'),
+                cross=str(source / 'joint/seed_1/train/epoch_2.pth'),
+            )
             recognizer = Config.fromfile(DENOISE[task == 'resnet']).model.recognizer
             for each in cfg.values():
                 assert each.model.degradation.sigma == sigma
                 assert each.model.recognizer.init_cfg == recognizer.init_cfg
-            assert cfg['joint'].train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=(0.020 if task == 'fpn' else 0.0040) * 0.5 * 255**2)
+            assert cfg['joint'].train_cfg.phases[0].losses == dict(
+                pixel=1.0, task_sr=(0.020 if task == 'fpn' else 0.0040) * 0.5 * 255**2
+            )
             assert cfg['cross'].train_cfg is None and cfg['cross'].optim_wrapper is None
     table = (out / 'table.md').read_text()
     for title in ('joint_fpn_demo, σ = 15', 'joint_resnet_demo, σ = 30'):
@@ -307,7 +347,12 @@ def test_the_ablations_are_one_command(study, calls):
     names = [name for name, *_ in calls]
     assert names == Config.fromfile(ABLATIONS).compare and len(names) == 9
     table = (out / 'table.md').read_text()
-    for title in ('SR4IR without TDP', 'SR4IR without alternation', 'SR4IR, TDP at the first map', 'SR4IR, CQMix 16×16'):
+    for title in (
+        'SR4IR without TDP',
+        'SR4IR without alternation',
+        'SR4IR, TDP at the first map',
+        'SR4IR, CQMix 16×16',
+    ):
         assert f'| {title} |' in table
     assert Config.fromfile(out / 'sr4ir-cqmix-p75/seed_0/config.py').train_dataloader.dataset.pipeline[-1].prob == 0.75
     first = Config.fromfile(out / 'sr4ir-tdp-first/seed_0/config.py')
@@ -315,7 +360,9 @@ def test_the_ablations_are_one_command(study, calls):
     assert [metric.type for metric in first.test_evaluator] == ['Accuracy', 'sr4ir_mm.PSNR']
     with pytest.raises(ConfigError, match="--protocols is 'sr4ir-no-tpd'; .* Did you mean 'sr4ir-no-tdp'"):
         study('--study', ABLATIONS, '--protocols', 'sr4ir-no-tpd', configs=[config])
-    with pytest.raises(ConfigError, match=r"protocols\['sr4ir-no-tdp'\]\.without is 'tdp'; allowed: 'pixel', 'task_sr'"):
+    with pytest.raises(
+        ConfigError, match=r"protocols\['sr4ir-no-tdp'\]\.without is 'tdp'; allowed: 'pixel', 'task_sr'"
+    ):
         study('--study', ABLATIONS, configs=DENOISE[:1])
 
 
@@ -335,7 +382,7 @@ def test_lambda_zero_keeps_the_recognizer_for_its_test(demo):
     cfg = Config.fromfile(DENOISE[0])
     made = apply_protocol(set_sigma(cfg, 50), load_protocols(compare.PROTOCOLS, cfg)['lambda0'], dict(restorer='a.pth'))
     assert made.model.recognizer is not None and made.model.degradation.sigma == 50
-    assert made.train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=0.)
+    assert made.train_cfg.phases[0].losses == dict(pixel=1.0, task_sr=0.0)
     assert cfg.model.degradation.sigma == 25
 
 

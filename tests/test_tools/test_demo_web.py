@@ -1,4 +1,5 @@
 """The web page, by requests, and end to end in a browser where there is one."""
+
 import base64
 import io
 import json
@@ -22,11 +23,11 @@ from tests.test_apis.conftest import checkpoints, inferencer  # noqa: F401
 
 @pytest.fixture
 def app(tool, inferencer, tmp_path):  # noqa: F811
-
     def make(task='segmentation', max_pixels=10_000, **kwargs):
         Image.fromarray(picture()).save(tmp_path / 'sample.png')
         return tool('demo_web').DemoApp(
-            inferencer(task), 'tiny', [str(tmp_path / 'sample.png')], max_pixels=max_pixels, **kwargs)
+            inferencer(task), 'tiny', [str(tmp_path / 'sample.png')], max_pixels=max_pixels, **kwargs
+        )
 
     return make
 
@@ -75,11 +76,14 @@ def test_a_clean_image_and_a_sample(app):
     assert b'<title>' in client.get('/').data
 
 
-@pytest.mark.parametrize('content, message', [
-    (b'', 'words.png is empty'),
-    (b'words', 'words.png is no image'),
-    (png(picture(200, 200)), 'words.png has 200×200 pixels, more than the 0.01 million'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (b'', 'words.png is empty'),
+        (b'words', 'words.png is no image'),
+        (png(picture(200, 200)), 'words.png has 200×200 pixels, more than the 0.01 million'),
+    ],
+)
 def test_a_bad_file_is_refused_with_a_message(app, content, message):
     response = upload(Client(app()), content, 'words.png')
     assert response.status_code == 400 and message in response.get_json()['error']
@@ -96,22 +100,38 @@ def test_other_mistakes(app):
 
 def test_a_name_that_the_server_does_not_have_is_refused(app):
     client = Client(app())
-    for host in ('evil.example', 'evil.example:7860', '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.7',
-                 'localhost, evil.example', '[', 'ö', '@localhost'):
+    for host in (
+        'evil.example',
+        'evil.example:7860',
+        '127.0.0.1.evil.example',
+        'localhost.evil.example',
+        '10.0.0.7',
+        'localhost, evil.example',
+        '[',
+        'ö',
+        '@localhost',
+    ):
         for path, method in (('/', 'GET'), ('/samples/0', 'GET'), ('/run', 'POST')):
             answer = client.open(path, method=method, headers={'Host': host})
             assert answer.status_code == 400 and '--allowed-hosts' in answer.get_json()['error'], host
 
 
-@pytest.mark.parametrize('argv, hosts, refused', [
-    ([], ['localhost', 'LOCALHOST:7860', '127.0.0.1:7860', '[::1]:7860'], ['10.0.0.7', 'demo.example', '[::::]', '']),
-    (['--host', 'demo.example'], ['demo.example:7860', 'localhost'], ['www.demo.example']),
-    (['--host', 'fe80::7'], ['[fe80::7]:7860'], ['[fe80::8]:7860']),
-    (['--host', '0.0.0.0'], ['10.0.0.7:7860', '[fe80::7]', 'localhost'], ['demo.example', '10.0.0.7.demo.example']),
-    (['--host', '::'], ['10.0.0.7:7860', '[fe80::7]'], ['demo.example', '[::::]', '']),
-    (['--allowed-hosts', 'Demo.example', 'other:80'], ['demo.example', 'other:7860', 'localhost'], ['10.0.0.7']),
-    (['--allowed-hosts', '*'], ['demo.example', '10.0.0.7', ''], []),
-])
+@pytest.mark.parametrize(
+    'argv, hosts, refused',
+    [
+        (
+            [],
+            ['localhost', 'LOCALHOST:7860', '127.0.0.1:7860', '[::1]:7860'],
+            ['10.0.0.7', 'demo.example', '[::::]', ''],
+        ),
+        (['--host', 'demo.example'], ['demo.example:7860', 'localhost'], ['www.demo.example']),
+        (['--host', 'fe80::7'], ['[fe80::7]:7860'], ['[fe80::8]:7860']),
+        (['--host', '0.0.0.0'], ['10.0.0.7:7860', '[fe80::7]', 'localhost'], ['demo.example', '10.0.0.7.demo.example']),
+        (['--host', '::'], ['10.0.0.7:7860', '[fe80::7]'], ['demo.example', '[::::]', '']),
+        (['--allowed-hosts', 'Demo.example', 'other:80'], ['demo.example', 'other:7860', 'localhost'], ['10.0.0.7']),
+        (['--allowed-hosts', '*'], ['demo.example', '10.0.0.7', ''], []),
+    ],
+)
 def test_the_names_of_the_server(tool, argv, hosts, refused, monkeypatch):
     module = tool('demo_web')
     made = {}
@@ -160,8 +180,10 @@ def test_when_too_many_wait_the_next_is_refused(app):
     app._lock = MagicMock()
     app._lock.__enter__.side_effect = lambda *_: (arrived.release(), lock.acquire())
     app._lock.__exit__.side_effect = lambda *_: lock.release()
-    threads = [threading.Thread(target=lambda: answers.append(upload(Client(app), png(picture())).status_code))
-               for _ in range(2)]
+    threads = [
+        threading.Thread(target=lambda: answers.append(upload(Client(app), png(picture())).status_code))
+        for _ in range(2)
+    ]
     try:
         for thread in threads:
             thread.start()
@@ -181,8 +203,9 @@ def test_when_too_many_wait_the_next_is_refused(app):
     assert upload(client, png(picture())).status_code == 200
 
 
-@pytest.mark.parametrize('path, allowed', [('/', 'GET HEAD'), ('/info', 'GET HEAD'), ('/samples/0', 'GET HEAD'),
-                                           ('/run', 'POST')])
+@pytest.mark.parametrize(
+    'path, allowed', [('/', 'GET HEAD'), ('/info', 'GET HEAD'), ('/samples/0', 'GET HEAD'), ('/run', 'POST')]
+)
 def test_other_methods_are_refused(app, path, allowed):
     client = Client(app())
     for method in {'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'NONSENSE'} - set(allowed.split()):
@@ -208,8 +231,7 @@ def test_odd_numbers_of_samples(app):
 def test_odd_lengths_of_requests(app):
     server = make_server('127.0.0.1', 0, app(), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    request = ('POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n'
-               'Content-Type: multipart/form-data; boundary=x\r\n{}\r\n\r\n')
+    request = 'POST /run HTTP/1.1\r\nHost: 127.0.0.1\r\n' 'Content-Type: multipart/form-data; boundary=x\r\n{}\r\n\r\n'
     headers = [f'Content-Length: {value}' for value in (*ODD[:-2], '9' * 20)]
     headers += [f'Transfer-Encoding: chunked\r\n\r\n{value}' for value in ('²', '-1', 'zz', '5', 'f' * 40)]
     try:
@@ -253,6 +275,7 @@ def browser():
 @pytest.mark.slow
 def test_the_page_in_a_browser(app, browser, tmp_path):
     from selenium.webdriver.support.ui import WebDriverWait
+
     server = make_server('127.0.0.1', 0, app(), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -273,7 +296,8 @@ def test_the_page_in_a_browser(app, browser, tmp_path):
         assert width == 64  # SR on the right, four times as wide
         assert len(browser.find_elements('css selector', '#predictions img')) == 2
         browser.execute_script(
-            "const s = document.getElementById('slider'); s.value = 20; s.dispatchEvent(new Event('input'))")
+            "const s = document.getElementById('slider'); s.value = 20; s.dispatchEvent(new Event('input'))"
+        )
         assert find('divider').value_of_css_property('left') != ''
         assert '80%' in browser.execute_script("return document.getElementById('over').style.clipPath")
         assert [link.text for link in browser.find_elements('css selector', '#downloads a')][0] == 'small_sr.png'

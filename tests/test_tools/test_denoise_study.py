@@ -1,4 +1,5 @@
 """What is measured of λ: the rows of the study, and that docs/denoise_highlevel.md says what its raw results say."""
+
 import importlib.util
 import json
 from collections import defaultdict
@@ -45,7 +46,11 @@ def results():
 
 
 def values(results, task, protocol, metric):
-    return [float(run['metrics'][metric]) for run in results if Path(run['config']).stem == task and run['protocol'] == protocol]
+    return [
+        float(run['metrics'][metric])
+        for run in results
+        if Path(run['config']).stem == task and run['protocol'] == protocol
+    ]
 
 
 def test_the_tables_in_the_docs_are_those_of_the_raw_results(tmp_path):
@@ -69,7 +74,7 @@ def test_every_run_is_there_and_can_be_traced(results):
             assert sorted(seeds[task, name]) == ([0] if name in once else [0, 1, 2]), (task, name)
     trained = [run for run in results if 'iterations' in run]
     assert len({run['iterations'] for run in trained}) == 1  # the same budget for all
-    (masks, ), (digits, ) = (values(results, task, 'clean', metric) for task, metric in TASK_METRICS.items())
+    (masks,), (digits,) = (values(results, task, 'clean', metric) for task, metric in TASK_METRICS.items())
     assert f'Clean images, the ceiling: {masks:.2f} mIoU\nand {digits:.2f} % top-1' in DOCS.read_text()
     hours = sum(run['seconds'] for run in trained) / 3600
     assert f'{len(results)} runs, {len(trained)} of them trainings of {hours:.1f} hours in all' in DOCS.read_text()
@@ -78,7 +83,7 @@ def test_every_run_is_there_and_can_be_traced(results):
 @pytest.mark.parametrize('task', TASK_METRICS)
 def test_the_denoiser_learns(results, task):
     """Each is far above the noisy images, in dB and for the recognizer, and clean images are the ceiling."""
-    (noisy, ), (task_noisy, ) = (values(results, task, 'noisy', metric) for metric in ('PSNR', TASK_METRICS[task]))
+    (noisy,), (task_noisy,) = (values(results, task, 'noisy', metric) for metric in ('PSNR', TASK_METRICS[task]))
     for name in {run['protocol'] for run in results} - {'clean', 'noisy', 'sr'}:
         assert min(values(results, task, name, 'PSNR')) > noisy + 5, name
         assert min(values(results, task, name, TASK_METRICS[task])) > task_noisy, name

@@ -1,4 +1,5 @@
 """The scripts for several processes, from the command line, on the CPU."""
+
 import json
 import os
 import re
@@ -35,8 +36,15 @@ def start(script, *args, **env):
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     env = dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1', **env)
-    return subprocess.Popen([str(ROOT / 'tools' / script), *map(str, args)], env=env, text=True, cwd=ROOT,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    return subprocess.Popen(
+        [str(ROOT / 'tools' / script), *map(str, args)],
+        env=env,
+        text=True,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 def finish(process, timeout=150):
@@ -70,9 +78,18 @@ def test_two_processes_train_test_and_resume(gn_config, tool, tmp_path):
 
 def test_a_process_that_is_killed_ends_the_job_and_is_named(gn_config, tmp_path):
     work_dir = tmp_path / 'killed'
-    job = start('dist_train.sh', gn_config, 2, '--work-dir', work_dir, '--cfg-options',
-                'train_dataloader.batch_size=1', 'train_cfg.max_epochs=10000', 'env_cfg.dist_cfg.timeout=20',
-                'default_hooks.checkpoint.max_keep_ckpts=2')
+    job = start(
+        'dist_train.sh',
+        gn_config,
+        2,
+        '--work-dir',
+        work_dir,
+        '--cfg-options',
+        'train_dataloader.batch_size=1',
+        'train_cfg.max_epochs=10000',
+        'env_cfg.dist_cfg.timeout=20',
+        'default_hooks.checkpoint.max_keep_ckpts=2',
+    )
     deadline = time.monotonic() + 100
     while not (work_dir / 'last_checkpoint').exists() and time.monotonic() < deadline and job.poll() is None:
         time.sleep(0.1)
@@ -109,15 +126,18 @@ def slurm_job(tmp_path):
 
     def run(code, number):
         for name, content in {
-                'srun': f'trap "exit {code}" USR1 TERM\ntouch started\nwhile :; do sleep 0.05; done',
-                'scontrol': 'echo "$@" > requeued'
+            'srun': f'trap "exit {code}" USR1 TERM\ntouch started\nwhile :; do sleep 0.05; done',
+            'scontrol': 'echo "$@" > requeued',
         }.items():
             (tmp_path / name).write_text(f'#!/bin/bash\ncd {tmp_path}\n{content}\n')
             (tmp_path / name).chmod(0o755)
         for name in ('started', 'requeued'):
             (tmp_path / name).unlink(missing_ok=True)
-        job = subprocess.Popen([str(ROOT / 'tools/slurm_requeue.sh'), 'gpu', 'job', 'c.py', 'work'], cwd=ROOT,
-                               env=dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}', SLURM_JOB_ID='42'))
+        job = subprocess.Popen(
+            [str(ROOT / 'tools/slurm_requeue.sh'), 'gpu', 'job', 'c.py', 'work'],
+            cwd=ROOT,
+            env=dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}', SLURM_JOB_ID='42'),
+        )
         deadline = time.monotonic() + 60
         while not (tmp_path / 'started').exists() and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -144,13 +164,19 @@ def test_what_the_scripts_pass_on(tmp_path):
     path = f'{tmp_path}:{os.environ["PATH"]}'
 
     def shown(script, *args, **env):
-        result = subprocess.run([str(ROOT / 'tools' / script), *args], text=True, capture_output=True,
-                                env=dict(os.environ, PATH=path, PYTHON=str(stand_in), **env))
+        result = subprocess.run(
+            [str(ROOT / 'tools' / script), *args],
+            text=True,
+            capture_output=True,
+            env=dict(os.environ, PATH=path, PYTHON=str(stand_in), **env),
+        )
         return result.stdout.split() or result.stderr
 
     train = shown('dist_train.sh', 'c.py', '4', '--amp', NNODES='2', NODE_RANK='1', MASTER_ADDR='10.0.0.1', PORT='1234')
     assert train[0] == str(ROOT / 'tools/dist_run.py')
-    assert {'--nnodes=2', '--node_rank=1', '--master_addr=10.0.0.1', '--master_port=1234', '--nproc_per_node=4'} < set(train)
+    assert {'--nnodes=2', '--node_rank=1', '--master_addr=10.0.0.1', '--master_port=1234', '--nproc_per_node=4'} < set(
+        train
+    )
     assert train[-5].endswith('/train.py') and train[-4:] == ['c.py', '--amp', '--launcher', 'pytorch']
     test = shown('dist_test.sh', 'c.py', 'w.pth', '2')
     assert test[-5].endswith('/test.py') and test[-4:] == ['c.py', 'w.pth', '--launcher', 'pytorch']

@@ -1,4 +1,5 @@
 """PSNR on a folder of images, as on Kodak: any sizes, σ from the config, 8 bits, no border."""
+
 import json
 import math
 
@@ -35,11 +36,14 @@ def folder(tmp_path):
 
 @pytest.fixture
 def test(tool, folder, tmp_path):
-
     def run(config=KODAK, *arguments, options=()):
         # a name of its own: MMEngine keeps the scope of an experiment, and two of one name in a second are one
-        options = [f'experiment_name={tmp_path.name}', f'test_dataloader.dataset.data_root={folder}',
-                   'test_dataloader.num_workers=0', *options]
+        options = [
+            f'experiment_name={tmp_path.name}',
+            f'test_dataloader.dataset.data_root={folder}',
+            'test_dataloader.num_workers=0',
+            *options,
+        ]
         return tool('test').main([config, '--work-dir', str(tmp_path / 'work'), *arguments, '--cfg-options', *options])
 
     return run
@@ -87,9 +91,14 @@ def test_a_denoiser_of_a_joint_training_gets_psnr_lpips_and_niqe(test, folder, t
     state = {f'restorer.{name}': value for name, value in net.state_dict().items()}
     torch.save(dict(state_dict=dict(state, **{'recognizer.weight': torch.zeros(1)})), tmp_path / 'joint.pth')
     vgg(tmp_path / 'vgg.pth')
-    found = test(str(ROOT / 'configs/denoise_highlevel/joint_kodak.py'), options=[
-        f'model.restorer.init_cfg.checkpoint={tmp_path}/joint.pth', f'test_evaluator.1.backbone={tmp_path}/vgg.pth',
-        'model.degradation.sigma=15'])
+    found = test(
+        str(ROOT / 'configs/denoise_highlevel/joint_kodak.py'),
+        options=[
+            f'model.restorer.init_cfg.checkpoint={tmp_path}/joint.pth',
+            f'test_evaluator.1.backbone={tmp_path}/vgg.pth',
+            'model.degradation.sigma=15',
+        ],
+    )
     hr = torch.from_numpy(data.astronaut()[:96, 100:292].copy()).permute(2, 0, 1) / 255
     noisy = hr + torch.randn(hr.shape, generator=image_generator(str(folder / 'a.png'))) * (15 / 255)
     with torch.no_grad():
@@ -102,8 +111,19 @@ def test_two_processes_find_what_one_finds(test, folder, tmp_path):
     """Three images for two processes: each image has its own noise, whoever loads it."""
     cv2.imwrite(str(folder / 'c.png'), cv2.imread(str(folder / 'a.png'))[:, ::-1])
     torch.save(dict(state_dict={}), tmp_path / 'nothing.pth')  # non-local means has no weights
-    output = finish(start('dist_test.sh', KODAK, tmp_path / 'nothing.pth', 2, '--work-dir', tmp_path / 'two',
-                          '--cfg-options', f'test_dataloader.dataset.data_root={folder}'), timeout=300)
+    output = finish(
+        start(
+            'dist_test.sh',
+            KODAK,
+            tmp_path / 'nothing.pth',
+            2,
+            '--work-dir',
+            tmp_path / 'two',
+            '--cfg-options',
+            f'test_dataloader.dataset.data_root={folder}',
+        ),
+        timeout=300,
+    )
     found = json.loads(next((tmp_path / 'two').glob('*/*.json'), None).read_text())
     assert found['PSNR'] == pytest.approx(test()['PSNR'], abs=1e-9), output
 

@@ -1,4 +1,5 @@
 """tools/analysis/loss_gradients.py: its numbers are those of a plain PyTorch backward."""
+
 import importlib.util
 
 import pytest
@@ -21,7 +22,7 @@ def model(float64):
 
 def test_gradients_are_those_of_a_plain_backward(model):
     found = tool.gradients(model, 'restorer', ['pixel', 'tdp'], seg_batch())
-    hr = torch.stack(seg_batch()['inputs']).flip(1) / 255.
+    hr = torch.stack(seg_batch()['inputs']).flip(1) / 255.0
     lr = model.degradation(hr)
     losses = dict(pixel=lambda sr: (sr - hr).abs().mean(), tdp=lambda sr: _feature_distance(model, sr, hr))
     for term, loss in losses.items():
@@ -46,10 +47,12 @@ def test_what_teaches_a_part(model):
 
 def test_table_has_means_of_norms_and_cosines():
     def batch(first, second):
-        return {term: dict(value=torch.tensor(value), gradient=torch.tensor(gradient))
-                for term, value, gradient in (('pixel', 2., first), ('tdp', 4., second))}
+        return {
+            term: dict(value=torch.tensor(value), gradient=torch.tensor(gradient))
+            for term, value, gradient in (('pixel', 2.0, first), ('tdp', 4.0, second))
+        }
 
-    text = tool.table([batch([3., 4.], [0., 1.]), batch([1., 0.], [0., 3.])]).splitlines()
+    text = tool.table([batch([3.0, 4.0], [0.0, 1.0]), batch([1.0, 0.0], [0.0, 3.0])]).splitlines()
     assert text[0] == '| loss | value | norm of gradient | cosine with pixel | cosine with tdp |'
     # norms 5 and 1, 1 and 3; cosines 4/5 and 0
     assert text[2:] == ['| pixel | 2 | 3 | 1.00 | 0.40 |', '| tdp | 4 | 2 | 0.40 | 1.00 |']

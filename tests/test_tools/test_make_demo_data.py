@@ -13,14 +13,12 @@ spec = importlib.util.spec_from_file_location('make_demo_data', SCRIPT)
 demo = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(demo)
 
-ARGS = ['--num-train', '5', '--num-val', '3', '--num-cls-train', '2',
-        '--num-cls-val', '1']
+ARGS = ['--num-train', '5', '--num-val', '3', '--num-cls-train', '2', '--num-cls-val', '1']
 
 
 def read_files(root):
     """Return {relative path: bytes} of all files below root."""
-    return {path.relative_to(root).as_posix(): path.read_bytes()
-            for path in root.rglob('*') if path.is_file()}
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob('*') if path.is_file()}
 
 
 @pytest.fixture(scope='module')
@@ -35,19 +33,22 @@ def test_layout(made):
     val = [f'val_{index:06d}' for index in range(3)]
     expected = {'demo.json'}
     for name in train + val:
-        expected |= {f'VOC2012/JPEGImages/{name}.jpg',
-                     f'VOC2012/SegmentationClass/{name}.png',
-                     f'VOC2012/Annotations/{name}.xml'}
+        expected |= {
+            f'VOC2012/JPEGImages/{name}.jpg',
+            f'VOC2012/SegmentationClass/{name}.png',
+            f'VOC2012/Annotations/{name}.xml',
+        }
     for task in ('Segmentation', 'Main'):
-        for split, ids in (('train', train), ('val', val),
-                           ('trainval', train + val)):
+        for split, ids in (('train', train), ('val', val), ('trainval', train + val)):
             path = f'VOC2012/ImageSets/{task}/{split}.txt'
             expected.add(path)
             assert (made / path).read_text().split() == ids
     for name in demo.CLASSES:
-        expected |= {f'classification/train/{name}/train_000000.png',
-                     f'classification/train/{name}/train_000001.png',
-                     f'classification/val/{name}/val_000000.png'}
+        expected |= {
+            f'classification/train/{name}/train_000000.png',
+            f'classification/train/{name}/train_000001.png',
+            f'classification/val/{name}/val_000000.png',
+        }
     assert set(read_files(made)) == expected
     for path in made.glob('classification/*/*/*.png'):
         image = Image.open(path)
@@ -77,15 +78,13 @@ def test_boxes_match_label_maps(made):
     for path in sorted((voc / 'Annotations').iterdir()):
         root = ET.parse(path).getroot()
         assert root.findtext('filename') == f'{path.stem}.jpg'
-        size = tuple(int(root.findtext(f'size/{key}'))
-                     for key in ('width', 'height', 'depth'))
+        size = tuple(int(root.findtext(f'size/{key}')) for key in ('width', 'height', 'depth'))
         assert size == (96, 96, 3)
         image = Image.open(voc / 'JPEGImages' / f'{path.stem}.jpg')
         labels = Image.open(voc / 'SegmentationClass' / f'{path.stem}.png')
         assert (image.size, image.mode) == ((96, 96), 'RGB')
         assert (labels.size, labels.mode) == ((96, 96), 'P')
-        assert labels.getpalette()[:12] == [
-            0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
+        assert labels.getpalette()[:12] == [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]
         labels = np.array(labels)
         assert set(np.unique(labels)) <= {*range(11), 255}
 
@@ -95,11 +94,9 @@ def test_boxes_match_label_maps(made):
             assert node.findtext('difficult') == '0'
             assert node.findtext('truncated') == '0'
             value = demo.CLASSES.index(node.findtext('name')) + 1
-            left, top, right, bottom = (
-                int(node.findtext(f'bndbox/{key}'))
-                for key in ('xmin', 'ymin', 'xmax', 'ymax'))
+            left, top, right, bottom = (int(node.findtext(f'bndbox/{key}')) for key in ('xmin', 'ymin', 'xmax', 'ymax'))
             assert 1 <= left < right <= 96 and 1 <= top < bottom <= 96
-            inside = np.s_[top - 1:bottom, left - 1:right]
+            inside = np.s_[top - 1 : bottom, left - 1 : right]
             mask = labels[inside] == value
             # Tight: the digit reaches all four sides of its box.
             assert mask[0].any() and mask[-1].any()
@@ -130,8 +127,7 @@ def test_rerun_does_nothing(made, capsys):
     before = {path: path.stat().st_mtime_ns for path in made.rglob('*')}
     demo.main([str(made)] + ARGS)
     assert 'nothing to do' in capsys.readouterr().out
-    assert before == {path: path.stat().st_mtime_ns
-                      for path in made.rglob('*')}
+    assert before == {path: path.stat().st_mtime_ns for path in made.rglob('*')}
 
 
 def test_other_arguments_are_refused(made):
@@ -160,15 +156,18 @@ def test_files_of_others_are_kept(tmp_path):
     assert list(read_files(tmp_path).values()) == [b'precious']
 
 
-@pytest.mark.parametrize('option, value, allowed', [
-    ('--size', '56', 'at least 64 that is divisible by 8'),
-    ('--size', '100', 'at least 64 that is divisible by 8'),
-    ('--size', 'big', 'at least 64 that is divisible by 8'),
-    ('--cls-size', '0', 'at least 64 that is divisible by 8'),
-    ('--num-train', '0', 'at least 1'),
-    ('--num-val', '-3', 'at least 1'),
-    ('--seed', '-1', 'at least 0'),
-])
+@pytest.mark.parametrize(
+    'option, value, allowed',
+    [
+        ('--size', '56', 'at least 64 that is divisible by 8'),
+        ('--size', '100', 'at least 64 that is divisible by 8'),
+        ('--size', 'big', 'at least 64 that is divisible by 8'),
+        ('--cls-size', '0', 'at least 64 that is divisible by 8'),
+        ('--num-train', '0', 'at least 1'),
+        ('--num-val', '-3', 'at least 1'),
+        ('--seed', '-1', 'at least 0'),
+    ],
+)
 def test_bad_values_are_explained(option, value, allowed, tmp_path, capsys):
     with pytest.raises(SystemExit):
         demo.main([str(tmp_path / 'data'), option, value])

@@ -1,4 +1,5 @@
 """The quick start's seeds and table; README's table is that of the raw results in docs/quickstart."""
+
 import json
 import subprocess
 
@@ -15,14 +16,20 @@ def quickstart_table(tool):
 
 
 def test_mean_lowest_and_highest(quickstart_table, tmp_path, monkeypatch, capsys):
-    for name, values in (('l2t_fpn_x4_demo', (30., 33.)), ('sr4ir_fpn_edsr_x4_demo', (40., 41.))):
+    for name, values in (('l2t_fpn_x4_demo', (30.0, 33.0)), ('sr4ir_fpn_edsr_x4_demo', (40.0, 41.0))):
         for folder, value in zip((name, f'{name}_seed_3'), values):
             (tmp_path / folder).mkdir()
             (tmp_path / folder / 'test.json').write_text(json.dumps(dict(metrics=dict(mIoU=value, PSNR=value / 2))))
     for seeds, rows in (
-            ('03', ['| bilinear (L→T) | 31.5 (30.0 to 33.0) | 15.75 dB (15.00 to 16.50) |',
-                    '| SR4IR | 40.5 (40.0 to 41.0) | 20.25 dB (20.00 to 20.50) |']),
-            ('3', ['| bilinear (L→T) | 33.0 | 16.50 dB |', '| SR4IR | 41.0 | 20.50 dB |'])):
+        (
+            '03',
+            [
+                '| bilinear (L→T) | 31.5 (30.0 to 33.0) | 15.75 dB (15.00 to 16.50) |',
+                '| SR4IR | 40.5 (40.0 to 41.0) | 20.25 dB (20.00 to 20.50) |',
+            ],
+        ),
+        ('3', ['| bilinear (L→T) | 33.0 | 16.50 dB |', '| SR4IR | 41.0 | 20.50 dB |']),
+    ):
         monkeypatch.setattr('sys.argv', ['quickstart_table.py', str(tmp_path), *seeds])
         quickstart_table.main()
         assert all(row in capsys.readouterr().out.splitlines() for row in rows[:1])
@@ -35,7 +42,9 @@ def test_mean_lowest_and_highest(quickstart_table, tmp_path, monkeypatch, capsys
 def test_what_is_no_seed_is_told_before_anything_is_installed(seed):
     call = subprocess.run(['bash', str(ROOT / 'tools/quickstart.sh'), '0', seed], capture_output=True, text=True)
     assert call.returncode == 1
-    assert call.stdout == f"error: '{seed}' is no seed; allowed are whole numbers from 0: bash tools/quickstart.sh 0 1 2\n"
+    assert (
+        call.stdout == f"error: '{seed}' is no seed; allowed are whole numbers from 0: bash tools/quickstart.sh 0 1 2\n"
+    )
 
 
 def test_the_table_of_the_readme_is_that_of_the_raw_results(quickstart_table):

@@ -1,4 +1,5 @@
 """Restoration alone, from the command line, by the shipped configs of PCL-SR on tiny data."""
+
 import cv2
 import numpy as np
 import pytest
@@ -42,15 +43,19 @@ def data(tmp_path, monkeypatch):
 def run(tool, name, *options):
     """Train by a config and test what came out; the metrics."""
     small = [
-        'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'train_dataloader.batch_size=2',
-        'default_hooks.checkpoint.interval=2', *options
+        'train_cfg.max_iters=2',
+        'train_cfg.val_interval=2',
+        'train_dataloader.batch_size=2',
+        'default_hooks.checkpoint.interval=2',
+        *options,
     ]
     for split in ('train', 'val', 'test'):
         small += [f'{split}_dataloader.num_workers=0', f'{split}_dataloader.persistent_workers=False']
     tool('train').main([str(CONFIGS / name), '--cfg-options', *small])
     work_dir = f'work_dirs/{name[:-3]}'
     metrics = tool('test').main(
-        [str(CONFIGS / name), f'{work_dir}/iter_2.pth', '--show-dir', 'show', '--cfg-options', *small[4:]])
+        [str(CONFIGS / name), f'{work_dir}/iter_2.pth', '--show-dir', 'show', '--cfg-options', *small[4:]]
+    )
     return load_checkpoint(f'{work_dir}/iter_2.pth'), metrics
 
 
@@ -102,6 +107,7 @@ def test_pairs_stay_pairs(data):
 def test_lr_made_on_the_device_is_that_of_the_benchmarks():
     """Antialiased bicubic downsampling equals mmagic's stand-in for MATLAB's, but for the border."""
     from mmagic.datasets.transforms import MATLABLikeResize
+
     hr = torch.rand(1, 3, 48, 64)
     expected = MATLABLikeResize(keys=['img'], scale=0.25)(dict(img=hr[0].permute(1, 2, 0).double().numpy()))['img']
     lr = BicubicDownsample(4, antialias=True, quantize=False)(hr)[0].permute(1, 2, 0).numpy()

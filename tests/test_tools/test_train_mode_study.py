@@ -1,4 +1,5 @@
 """docs/phases.md says of stochastic depth and batch norm what the raw results say."""
+
 import shutil
 
 from tests.conftest import ROOT

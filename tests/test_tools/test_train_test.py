@@ -1,4 +1,5 @@
 """The two commands that everybody uses, and what they say to mistakes."""
+
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +15,6 @@ from sr4ir_mm.utils import CheckpointError, ConfigError
 
 @pytest.fixture
 def train(tool, config_file, tmp_path):
-
     def run(*args, work_dir='work'):
         tool('train').main([config_file, '--work-dir', str(tmp_path / work_dir), *args])
         return tmp_path / work_dir
@@ -40,7 +40,7 @@ def test_train_then_test(train, tool, config_file, tmp_path):
     assert overview.shape[0] > row.shape[0] + 40 * zoom
     image = cv2.imread(str(Path(dumped.test_dataloader.dataset.data_root) / 'JPEGImages/000005.jpg'))
     hr = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
-    assert (row[top:top + 40 * zoom, 8 + 2 * (48 * zoom + 8):][:, :48 * zoom] == hr).all()
+    assert (row[top : top + 40 * zoom, 8 + 2 * (48 * zoom + 8) :][:, : 48 * zoom] == hr).all()
 
 
 def test_table_and_file_of_a_test(tool, config_file, tmp_path, capsys, checkpoint):
@@ -59,6 +59,7 @@ def test_table_and_file_of_a_test(tool, config_file, tmp_path, capsys, checkpoin
 def checkpoint(voc_cfg, tmp_path):
     """Random weights of the tiny model."""
     from sr4ir_mm.registry import MODELS
+
     model = MODELS.build(voc_cfg.model)
     torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'random.pth')
     return str(tmp_path / 'random.pth')
@@ -67,9 +68,16 @@ def checkpoint(voc_cfg, tmp_path):
 def test_the_columns_of_the_published_tables(train, tool, tmp_path, config_file, checkpoint, capsys):
     """Task metric, PSNR and LPIPS by one command; without the weights of LPIPS nothing is trained, or it is left out."""
     from torchvision.models.vgg import cfgs, make_layers
+
     weights = tmp_path / 'vgg.pth'
-    lpips = ['--cfg-options', *(f'{key}.2.{name}' for key in ('val_evaluator', 'test_evaluator')
-                                for name in ('type=sr4ir_mm.LPIPS', 'border=0', f'backbone={weights}'))]
+    lpips = [
+        '--cfg-options',
+        *(
+            f'{key}.2.{name}'
+            for key in ('val_evaluator', 'test_evaluator')
+            for name in ('type=sr4ir_mm.LPIPS', 'border=0', f'backbone={weights}')
+        ),
+    ]
     text = Path(config_file).read_text()
     for key in ('val', 'test'):
         text += f'\n{key}_evaluator = [*{key}_evaluator, dict(type="PSNR")]\n'
@@ -84,7 +92,9 @@ def test_the_columns_of_the_published_tables(train, tool, tmp_path, config_file,
     assert {'mIoU', 'PSNR', 'LPIPS'} <= set(metrics)
     rows = [line.split('|')[1].strip() for line in capsys.readouterr().out.splitlines() if line.startswith('|')]
     assert [row for row in rows if row in ('mIoU', 'PSNR', 'LPIPS')] == ['mIoU', 'PSNR', 'LPIPS']
-    with pytest.raises(ConfigError, match="--skip-metrics is 'LIPS'; allowed: 'IoUMetric', 'PSNR', 'LPIPS'.*mean 'LPIPS'"):
+    with pytest.raises(
+        ConfigError, match="--skip-metrics is 'LIPS'; allowed: 'IoUMetric', 'PSNR', 'LPIPS'.*mean 'LPIPS'"
+    ):
         train('--skip-metrics', 'LIPS', *lpips)
 
 
@@ -105,22 +115,38 @@ def test_amp_chooses_by_the_device(train, bfloat16):
 LOADER = 'train_dataloader.dataset'
 
 
-@pytest.mark.parametrize('options, message', [
-    ([f'{LOADER}.data_root=nowhere'], r"train_dataloader.dataset.data_root is 'nowhere', which does not exist"),
-    ([f'{LOADER}.ann_file=ImageSets/Segmentation/trian.txt'], r"ann_file is .*trian.txt'.*allowed.*train.txt, val.txt"),
-    ([f'{LOADER}.data_prefix.img_path=Images'], "data_prefix.img_path is 'Images'"),
-    ([f'{LOADER}.pipeline.2.crop_size=(30,32)'], '30×32 pixels, which is no multiple of model.scale, 4'),
-    ([f'{LOADER}.pipeline.4.type=sr4ir_mm.DegradeToLR', f'{LOADER}.pipeline.4.scale=2'],
-     r'pipeline\[4\].scale is 2, but model.scale is 4; both must be the same'),
-    (['model.restorer.window_size=16'], r'crops to 32×32 pixels, which model.scale 4 makes 8 pixels small, .* windows of 16'),
-    (['train_cfgs.max_epochs=1'], r"top-level key 'train_cfgs', which nothing reads; did you mean 'train_cfg'"),
-    (['data_root=elsewhere'], "nothing reads the top-level key 'data_root'"),
-    (['train_cfg.phases.0.update=restorr'], "Did you mean 'restorer'"),
-    (['train_cfg.phases.1.losses.task_sp=1'], "Did you mean 'task_sr'"),
-    (['model.recognizer.backbone.init_cfg.type=Pretrained', 'model.recognizer.backbone.init_cfg.checkpoint=no.pth'],
-     "model.recognizer.backbone.init_cfg.checkpoint is 'no.pth', which does not exist"),
-    (['load_from=no.pth'], "load_from is 'no.pth', which does not exist"),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        ([f'{LOADER}.data_root=nowhere'], r"train_dataloader.dataset.data_root is 'nowhere', which does not exist"),
+        (
+            [f'{LOADER}.ann_file=ImageSets/Segmentation/trian.txt'],
+            r"ann_file is .*trian.txt'.*allowed.*train.txt, val.txt",
+        ),
+        ([f'{LOADER}.data_prefix.img_path=Images'], "data_prefix.img_path is 'Images'"),
+        ([f'{LOADER}.pipeline.2.crop_size=(30,32)'], '30×32 pixels, which is no multiple of model.scale, 4'),
+        (
+            [f'{LOADER}.pipeline.4.type=sr4ir_mm.DegradeToLR', f'{LOADER}.pipeline.4.scale=2'],
+            r'pipeline\[4\].scale is 2, but model.scale is 4; both must be the same',
+        ),
+        (
+            ['model.restorer.window_size=16'],
+            r'crops to 32×32 pixels, which model.scale 4 makes 8 pixels small, .* windows of 16',
+        ),
+        (['train_cfgs.max_epochs=1'], r"top-level key 'train_cfgs', which nothing reads; did you mean 'train_cfg'"),
+        (['data_root=elsewhere'], "nothing reads the top-level key 'data_root'"),
+        (['train_cfg.phases.0.update=restorr'], "Did you mean 'restorer'"),
+        (['train_cfg.phases.1.losses.task_sp=1'], "Did you mean 'task_sr'"),
+        (
+            [
+                'model.recognizer.backbone.init_cfg.type=Pretrained',
+                'model.recognizer.backbone.init_cfg.checkpoint=no.pth',
+            ],
+            "model.recognizer.backbone.init_cfg.checkpoint is 'no.pth', which does not exist",
+        ),
+        (['load_from=no.pth'], "load_from is 'no.pth', which does not exist"),
+    ],
+)
 def test_a_mistake_in_the_config_is_told_before_training(train, tmp_path, options, message):
     with pytest.raises(ConfigError, match=message):
         train('--cfg-options', *options)
@@ -139,7 +165,9 @@ def test_a_checkpoint_that_is_not_there_is_named(train, tool, config_file):
 def test_a_checkpoint_of_another_model_is_refused(train, tool, config_file):
     checkpoint = str(train('--cfg-options', 'train_cfg.max_epochs=1') / 'epoch_1.pth')
     wider = ['--cfg-options', 'model.restorer.mid_channels=12']
-    with pytest.raises(ConfigError, match=r'does not fit .* restorer.conv_first.weight \(\(8, 3, 3, 3\), not \(12, 3, 3, 3\)\)'):
+    with pytest.raises(
+        ConfigError, match=r'does not fit .* restorer.conv_first.weight \(\(8, 3, 3, 3\), not \(12, 3, 3, 3\)\)'
+    ):
         tool('test').main([config_file, checkpoint, *wider])
     deeper = ['--cfg-options', 'model.restorer.num_blocks=2']
     with pytest.raises(ConfigError, match=r'restorer.body.1.conv1.weight \(missing\)'):
@@ -149,7 +177,9 @@ def test_a_checkpoint_of_another_model_is_refused(train, tool, config_file):
 def test_a_misspelt_key_in_the_file_is_told(tool, config_file):
     with open(config_file, 'a') as file:
         file.write('\nparam_schedular = dict()\n')
-    with pytest.raises(ConfigError, match="top-level key 'param_schedular', which nothing reads; did you mean 'param_scheduler'"):
+    with pytest.raises(
+        ConfigError, match="top-level key 'param_schedular', which nothing reads; did you mean 'param_scheduler'"
+    ):
         tool('train').main([config_file])
 
 
@@ -220,9 +250,11 @@ def test_a_denoiser_of_before_the_published_units_is_tested_on_0_to_1(denoise):
     train, test = denoise
     path = train(0)
     state = load_checkpoint(path)['state_dict']
-    state['restorer.units'] = torch.tensor([1., 0., 0., 0.])
+    state['restorer.units'] = torch.tensor([1.0, 0.0, 0.0, 0.0])
     torch.save(dict(state_dict=state), path.parent / 'plain.pth')
-    torch.save(dict(state_dict={name: state[name] for name in state if name != 'restorer.units'}), path.parent / 'older.pth')
+    torch.save(
+        dict(state_dict={name: state[name] for name in state if name != 'restorer.units'}), path.parent / 'older.pth'
+    )
     assert test(path.parent / 'older.pth') == test(path.parent / 'plain.pth') != test(path)
 
 

@@ -17,9 +17,11 @@ def add_image(root, name, objects, size=(40, 30), stated=None):
     text = f'<annotation><size><width>{width}</width><height>{height}</height></size>'
     for label, difficult, box in objects:
         corners = ''.join(f'<{key}>{value}</{key}>' for key, value in zip(('xmin', 'ymin', 'xmax', 'ymax'), box))
-        text += (f'<object><name>{label}</name><difficult>{difficult}</difficult>'
-                 # VOC marks parts of persons too, which are no objects
-                 f'<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part><bndbox>{corners}</bndbox></object>')
+        text += (
+            f'<object><name>{label}</name><difficult>{difficult}</difficult>'
+            # VOC marks parts of persons too, which are no objects
+            f'<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part><bndbox>{corners}</bndbox></object>'
+        )
     (root / f'Annotations/{name}.xml').write_text(text + '</annotation>')
     with (root / 'ImageSets/Main/train.txt').open('a') as file:
         file.write(f'{name}\n')
@@ -42,24 +44,36 @@ def run(root, *arguments):
 def test_content(root, capsys):
     found = run(root)
     assert found['categories'] == [dict(id=1, name='cat'), dict(id=2, name='dog')]
-    assert found['images'] == [dict(id=1, file_name='a.jpg', width=40, height=30),
-                               dict(id=2, file_name='b.jpg', width=40, height=30)]
+    assert found['images'] == [
+        dict(id=1, file_name='a.jpg', width=40, height=30),
+        dict(id=2, file_name='b.jpg', width=40, height=30),
+    ]
     # pixels 1 to 40 are the whole width, half a pixel is cut off; a difficult object is an ordinary one
     assert [(one['bbox'], one['category_id'], one['iscrowd'], one['difficult']) for one in found['annotations']] == [
-        ([0, 0, 40, 30], 2, 0, 0), ([10, 4, 10, 6], 1, 0, 1)]
+        ([0, 0, 40, 30], 2, 0, 0),
+        ([10, 4, 10, 6], 1, 0, 1),
+    ]
     assert '2 images, 2 objects, of which 1 are difficult' in capsys.readouterr().out
 
 
 def test_mmdet_reads_it(root):
     from mmdet.datasets import CocoDataset
+
     run(root)
     dataset = CocoDataset(
-        ann_file='annotations/train.json', data_root=str(root), data_prefix=dict(img='JPEGImages/'),
-        metainfo=dict(classes=('cat', 'dog')), pipeline=[], test_mode=True)
+        ann_file='annotations/train.json',
+        data_root=str(root),
+        data_prefix=dict(img='JPEGImages/'),
+        metainfo=dict(classes=('cat', 'dog')),
+        pipeline=[],
+        test_mode=True,
+    )
     info = dataset.get_data_info(0)
     assert len(dataset) == 2 and Path(info['img_path']).exists()
     assert [(one['bbox'], one['bbox_label'], one['ignore_flag']) for one in info['instances']] == [
-        ([0, 0, 40, 30], 1, 0), ([10, 4, 20, 10], 0, 0)]
+        ([0, 0, 40, 30], 1, 0),
+        ([10, 4, 20, 10], 0, 0),
+    ]
 
 
 def test_boxes_are_cut_at_the_border(root, capsys):

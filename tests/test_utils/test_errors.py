@@ -1,4 +1,5 @@
 """What a command says instead of a traceback."""
+
 import signal
 
 import pytest
@@ -9,6 +10,7 @@ from sr4ir_mm.utils import ConfigError, errors, run_tool
 def failing(error):
     def main():
         raise error
+
     return main
 
 
@@ -38,7 +40,9 @@ def test_a_worker_that_dies_while_it_hands_over_a_batch(error):
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.parametrize('text, waits', [('Ran out of input', 1), ('Caught EOFError in DataLoader worker process 0.', 0)])
+@pytest.mark.parametrize(
+    'text, waits', [('Ran out of input', 1), ('Caught EOFError in DataLoader worker process 0.', 0)]
+)
 def test_other_broken_files_and_connections_stay_what_they_are(text, waits, monkeypatch):
     waited = []
     monkeypatch.setattr(errors.time, 'sleep', waited.append)

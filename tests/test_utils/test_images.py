@@ -1,4 +1,5 @@
 """What image files give, and what those say that give nothing: the table of docs/inference.md."""
+
 import io
 import os
 import struct
@@ -81,15 +82,18 @@ def test_arrays_are_bgr():
         read_image(RGB / 255)
 
 
-@pytest.mark.parametrize('content, message', [
-    (b'', 'is empty'),
-    (b'words', 'is no image'),
-    (encode(Image.fromarray(RGB.repeat(40, 0).repeat(40, 1)), 'JPEG')[:2000], 'is damaged or cut off'),
-    (header(20000, 20000), 'more pixels than Pillow decodes'),
-    (header(12000, 12000), r'has 12000×12000 pixels, more than the 100 million that are allowed'),
-    (encode(Image.fromarray(np.full((4, 4), .5, np.float32)), 'TIFF'), 'floating-point pixels'),
-    (encode(Image.fromarray(np.full((4, 4), 70000, np.int32)), 'TIFF'), 'pixels from 70000 to 70000'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (b'', 'is empty'),
+        (b'words', 'is no image'),
+        (encode(Image.fromarray(RGB.repeat(40, 0).repeat(40, 1)), 'JPEG')[:2000], 'is damaged or cut off'),
+        (header(20000, 20000), 'more pixels than Pillow decodes'),
+        (header(12000, 12000), r'has 12000×12000 pixels, more than the 100 million that are allowed'),
+        (encode(Image.fromarray(np.full((4, 4), 0.5, np.float32)), 'TIFF'), 'floating-point pixels'),
+        (encode(Image.fromarray(np.full((4, 4), 70000, np.int32)), 'TIFF'), 'pixels from 70000 to 70000'),
+    ],
+)
 def test_what_is_refused(tmp_path, content, message):
     path = tmp_path / 'bad.png'
     path.write_bytes(content)
@@ -114,7 +118,6 @@ def server():
     content = {'/folder/photo.png?size=1': encode(Image.fromarray(RGB)), '/words.png': b'words', '/empty.png': b''}
 
     class Handler(BaseHTTPRequestHandler):
-
         def do_GET(self):
             self.send_response(200 if self.path in content else 404)
             self.end_headers()
@@ -153,7 +156,9 @@ def test_what_cannot_be_read_does_not_hide_the_rest(tmp_path):
     paths = list_images(str(tmp_path))
     assert [os.path.basename(path) for path in paths] == ['good.png', 'loop.png', 'lost.png', 'pipe.png']
     assert read_image(paths[0]).shape == RGB.shape
-    for path, why in zip(paths[1:], ('is a link that leads to no file', 'is a link that leads to no file', 'is no file')):
+    for path, why in zip(
+        paths[1:], ('is a link that leads to no file', 'is a link that leads to no file', 'is no file')
+    ):
         with pytest.raises(ImageError, match=why):
             read_image(path)
 
@@ -164,8 +169,11 @@ def test_skipped_files_are_told_in_one_line(tmp_path, monkeypatch):
     for name in ('a.png', 'b.heic', 'c.svg', '.hidden', *(f'{index}.txt' for index in range(9))):
         (tmp_path / name).touch()
     list_images(str(tmp_path))
-    assert len(lines) == 1 and lines[0].startswith('11 files in') and lines[0].endswith(
-        '0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 6 more.')
+    assert (
+        len(lines) == 1
+        and lines[0].startswith('11 files in')
+        and lines[0].endswith('0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 6 more.')
+    )
     (tmp_path / 'a.png').unlink()
     for index in range(9):
         (tmp_path / f'{index}.txt').unlink()
@@ -175,7 +183,12 @@ def test_skipped_files_are_told_in_one_line(tmp_path, monkeypatch):
 
 def test_names_are_told_apart():
     assert unique_names(['x/a.png', 'x/a.jpg', 'y/a.png', 'http://host/b.png?size=1', RGB]) == [
-        'a', 'a.jpg', 'a.png', 'b', '000004']
+        'a',
+        'a.jpg',
+        'a.png',
+        'b',
+        '000004',
+    ]
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path):

@@ -1,4 +1,5 @@
 """Intervals against closed forms, scipy and simulated experiments."""
+
 import math
 
 import numpy as np
@@ -19,11 +20,11 @@ def test_paired_t_is_that_of_scipy():
 
 @pytest.mark.parametrize('interval', [paired_t, lambda values: two_level(values, np.zeros((5, len(values))))])
 def test_one_seed_says_nothing_about_others(interval):
-    found = interval([2.])
+    found = interval([2.0])
     assert found.mean == 2 and all(map(math.isnan, (found.low, found.high, found.p)))
 
 
-@pytest.mark.parametrize('value', [0., 2.])
+@pytest.mark.parametrize('value', [0.0, 2.0])
 def test_equal_differences_leave_no_error_to_compare_with(value):
     found = paired_t([value] * 3)
     assert found.mean == value and found.seeds == 3 and all(math.isnan(each) for each in found[1:4])
@@ -69,8 +70,8 @@ def test_the_interval_has_the_true_value_in_it_as_often_as_it_says():
 
 
 def test_sign_test():
-    assert sign_test([1.] * 12) == sign_test([-1.] * 12) == pytest.approx(2 / 2**12)
-    assert sign_test([1., -1., 0.]) == pytest.approx(1)
+    assert sign_test([1.0] * 12) == sign_test([-1.0] * 12) == pytest.approx(2 / 2**12)
+    assert sign_test([1.0, -1.0, 0.0]) == pytest.approx(1)
     assert math.isnan(sign_test([]))
 
 
@@ -78,4 +79,4 @@ def test_holm():
     # (5, 4, 3) × p and never below the one before
     assert holm([0.05, 0.01, 0.02, math.nan, 0.04, 0.03])[:3] == pytest.approx([0.09, 0.05, 0.08])
     assert holm([0.05, 0.01, 0.02, math.nan, 0.04, 0.03])[4:] == pytest.approx([0.09, 0.09])
-    assert holm([0.9, 0.8]) == [1., 1.] and math.isnan(holm([math.nan])[0])
+    assert holm([0.9, 0.8]) == [1.0, 1.0] and math.isnan(holm([math.nan])[0])

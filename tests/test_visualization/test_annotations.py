@@ -1,4 +1,5 @@
 """Annotated boxes lie on what they annotate, whatever the pipeline has done to the image before or after."""
+
 import json
 
 import cv2
@@ -26,11 +27,12 @@ def squares(tmp_path):
     for index, (x, y, w, h) in enumerate([(30, 20, 60, 80), (200, 100, 50, 70)]):
         image = np.zeros((200, 300, 3), np.uint8)
         image[..., 1] = 200
-        image[y:y + h, x:x + w] = 0, 0, 255
+        image[y : y + h, x : x + w] = 0, 0, 255
         cv2.imwrite(str(tmp_path / f'images/{index}.png'), image)
         coco['images'].append(dict(id=index, file_name=f'{index}.png', height=200, width=300))
         coco['annotations'].append(
-            dict(id=index, image_id=index, category_id=1, bbox=[x, y, w, h], area=w * h, iscrowd=0))
+            dict(id=index, image_id=index, category_id=1, bbox=[x, y, w, h], area=w * h, iscrowd=0)
+        )
     (tmp_path / 'coco.json').write_text(json.dumps(coco))
 
     def dataset(pipeline):
@@ -38,11 +40,13 @@ def squares(tmp_path):
         return DATASETS.build(
             dict(
                 type='mmdet.CocoDataset',
-                metainfo=dict(classes=('square', ), palette=[(255, 0, 0)]),
+                metainfo=dict(classes=('square',), palette=[(255, 0, 0)]),
                 data_root=str(tmp_path),
                 ann_file='coco.json',
                 data_prefix=dict(img='images/'),
-                pipeline=pipeline))
+                pipeline=pipeline,
+            )
+        )
 
     return dataset
 
@@ -67,7 +71,8 @@ PIPELINES = dict(
     train=lambda: standard('train'),
     test=lambda: standard('test'),
     test_annotations_first=lambda: [standard('test')[index] for index in (0, 2, 1, 3)],
-    crop=crop_first)
+    crop=crop_first,
+)
 
 
 @pytest.mark.parametrize('name', PIPELINES)
@@ -89,7 +94,9 @@ def test_a_box_is_drawn_around_its_object(squares, name, tool, monkeypatch):
         rows, columns = np.nonzero((image[..., 0] > 128) & (image[..., 1] < 100))
         around = torch.tensor([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
         zoom = image.shape[0] / 100
-        assert len(boxes) == 1 and (torch.as_tensor(getattr(boxes, 'tensor', boxes))[0] - around).abs().max() <= zoom + 1
+        assert (
+            len(boxes) == 1 and (torch.as_tensor(getattr(boxes, 'tensor', boxes))[0] - around).abs().max() <= zoom + 1
+        )
 
 
 def test_which_image_annotations_belong_to(squares):

@@ -18,18 +18,17 @@ def annotate(sample, task):
     if task == 'segmentation':
         sample.gt_sem_seg = PixelData(data=torch.randint(0, 4, (1, 34, 45)))
     elif task == 'detection':
-        sample.gt_instances = InstanceData(bboxes=torch.tensor([[2., 3., 20., 30.]]), labels=torch.tensor([1]))
+        sample.gt_instances = InstanceData(bboxes=torch.tensor([[2.0, 3.0, 20.0, 30.0]]), labels=torch.tensor([1]))
     else:
         sample.set_gt_label(2)
 
 
 @pytest.fixture
 def drawn(inferencer):  # noqa: F811
-
     def make(task, annotated=True, degrade=True):
         run = inferencer(task)
         bgr = np.random.RandomState(0).randint(0, 256, (34, 45, 3), dtype=np.uint8)
-        result, = run.stream(bgr, degrade=degrade)
+        (result,) = run.stream(bgr, degrade=degrade)
         if annotated:
             annotate(result.data_sample, task)
         drawer = PanelDrawer(run.model, run.dataset_meta, run.cfg.visualizer, min_height=60)
@@ -42,8 +41,15 @@ def drawn(inferencer):  # noqa: F811
 def test_a_row_of_each_task(drawn, task):
     cascade, drawer, sample, row = drawn(task)
     assert [tile.title for tile in row] == [
-        'LR', 'SR', 'HR', 'prediction on LR', 'prediction on SR', 'prediction on HR', 'ground truth',
-        'TDP distance LR–HR', 'TDP distance SR–HR'
+        'LR',
+        'SR',
+        'HR',
+        'prediction on LR',
+        'prediction on SR',
+        'prediction on HR',
+        'ground truth',
+        'TDP distance LR–HR',
+        'TDP distance SR–HR',
     ]
     assert {tile.image.shape for tile in row} == {(68, 90, 3)}
     # what is written below is the loss that the training has
@@ -58,6 +64,7 @@ def test_a_row_of_each_task(drawn, task):
 
 def test_the_distance_map_has_the_mean_of_the_loss(drawn):
     from sr4ir_mm.visualization.panel import distance_map
+
     features = [torch.rand(1, 5, 8, 12), torch.rand(1, 7, 4, 6)]
     others = [torch.rand(1, 5, 8, 12), torch.rand(1, 7, 4, 6)]
     expected = 0.5 * (features[0] - others[0]).abs().mean() + 2 * (features[1] - others[1]).abs().mean()
@@ -66,7 +73,11 @@ def test_the_distance_map_has_the_mean_of_the_loss(drawn):
 
 def test_pictures_of_a_low_resolution_image_and_of_one_without_labels(drawn):
     assert [tile.title for tile in drawn('segmentation', annotated=False, degrade=False)[3]] == [
-        'LR', 'SR', 'prediction on LR', 'prediction on SR']
+        'LR',
+        'SR',
+        'prediction on LR',
+        'prediction on SR',
+    ]
     titles = [tile.title for tile in drawn('segmentation', annotated=False)[3]]
     assert 'ground truth' not in titles and 'prediction on HR' in titles
 
@@ -114,15 +125,23 @@ def test_an_overview_is_from_all_over_the_data_set(tmp_path):
     composed = []
     hook = PanelHook(out_dir=str(tmp_path), overview=3)
     hook._drawer = lambda *args: SimpleNamespace(
-        row=lambda sample: sample.img_path, labels=lambda sample: set(),
-        compose=lambda rows, labels: composed.append(rows) or np.zeros((2, 2, 3), np.uint8))
+        row=lambda sample: sample.img_path,
+        labels=lambda sample: set(),
+        compose=lambda rows, labels: composed.append(rows) or np.zeros((2, 2, 3), np.uint8),
+    )
     runner = SimpleNamespace(test_dataloader=SimpleNamespace(sampler=range(10)), logger=logging.getLogger())
     paths = [f'{"abcde"[index // 2]}/{index % 2}.png' for index in range(10)]
     for _ in range(2):  # a second test begins anew
         hook.before_test(runner)
         for index in range(0, 10, 2):
-            hook.after_test_iter(runner, index, None, [SimpleNamespace(img_path=path) for path in paths[index:index + 2]])
+            hook.after_test_iter(
+                runner, index, None, [SimpleNamespace(img_path=path) for path in paths[index : index + 2]]
+            )
         hook.after_test(runner)
         assert composed[-1] == ['a/0.png', 'b/1.png', 'd/0.png']
     assert {path.name for path in tmp_path.iterdir()} == {
-        '0.png', '1.png', 'overview.png', *(f'{folder}_{name}.png' for folder in 'bcde' for name in '01')}
+        '0.png',
+        '1.png',
+        'overview.png',
+        *(f'{folder}_{name}.png' for folder in 'bcde' for name in '01'),
+    }

@@ -7,6 +7,7 @@ losses of the second phase are summed and go backward together, in float32 and w
 Each variant is a process of its own, and they take turns: what disturbs the machine disturbs all. Times are medians, and
 ratios are medians of the ratios within a turn. Everything is written to the folder ``--out`` as CSV, Markdown and PNG.
 """
+
 import argparse
 import csv
 import json
@@ -113,6 +114,7 @@ def write(rows: List[dict], out: Path, name: str) -> None:
 def figure(size, out: Path, name: str, draw: Callable) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
     picture = Figure(figsize=size, layout='constrained')
     FigureCanvasAgg(picture)
     draw(picture)
@@ -133,27 +135,48 @@ def iteration(args: argparse.Namespace) -> None:
         times = in_turns(workers, 'seconds', args.repeats)
         memory = {variant: worker.ask('memory') for variant, worker in workers.items()}
         for variant in workers:
-            rows.append({
-                'networks': name, 'side': case.side, 'batch': case.batch, 'variant': variant,
-                'seconds per image': round(statistics.median(times[variant]) / case.batch, 3),
-                'time: reference / this': ratio(times['reference'], times[variant]),
-                **{f'{kind} (MiB)': round(size) for kind, size in memory[variant].items()},
-                **{f'{kind}: reference / this': round(memory['reference'][kind] / size, 2)
-                   for kind, size in memory[variant].items()}})
+            rows.append(
+                {
+                    'networks': name,
+                    'side': case.side,
+                    'batch': case.batch,
+                    'variant': variant,
+                    'seconds per image': round(statistics.median(times[variant]) / case.batch, 3),
+                    'time: reference / this': ratio(times['reference'], times[variant]),
+                    **{f'{kind} (MiB)': round(size) for kind, size in memory[variant].items()},
+                    **{
+                        f'{kind}: reference / this': round(memory['reference'][kind] / size, 2)
+                        for kind, size in memory[variant].items()
+                    },
+                }
+            )
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
         for variant in ('float32', 'bfloat16'):
             seconds = [workers[variant].ask('breakdown') for _ in range(3)]
             total = sum(sum(each.values()) for each in seconds)
-            parts.append({'networks': name, 'variant': variant, **{
-                part: f'{sum(each.get(part, 0.) for each in seconds) / total:.0%}'
-                for part in ('restorer', 'recognizer', 'loss', 'optimizer', 'data', 'rest')}})
+            parts.append(
+                {
+                    'networks': name,
+                    'variant': variant,
+                    **{
+                        part: f'{sum(each.get(part, 0.) for each in seconds) / total:.0%}'
+                        for part in ('restorer', 'recognizer', 'loss', 'optimizer', 'data', 'rest')
+                    },
+                }
+            )
         times = in_turns(workers, 'inference_seconds', args.repeats)
         for variant in workers:
-            inference.append({
-                'networks': name, 'side of sr': case.side, 'batch': case.batch, 'variant': variant,
-                'seconds per batch': round(statistics.median(times[variant]), 3),
-                'images per second': round(case.batch / statistics.median(times[variant]), 2),
-                'time: reference / this': ratio(times['reference'], times[variant])})
+            inference.append(
+                {
+                    'networks': name,
+                    'side of sr': case.side,
+                    'batch': case.batch,
+                    'variant': variant,
+                    'seconds per batch': round(statistics.median(times[variant]), 3),
+                    'images per second': round(case.batch / statistics.median(times[variant]), 2),
+                    'time: reference / this': ratio(times['reference'], times[variant]),
+                }
+            )
         for worker in workers.values():
             worker.stop()
         write(rows, args.out, 'iteration')
@@ -174,8 +197,13 @@ def draw_iteration(rows: List[dict], out: Path) -> None:
                 for row in rows:
                     if row['networks'] == name and row['variant'] != 'reference':
                         low = row['variant'] == 'bfloat16'
-                        axes.barh(index + (0.2 if low else -0.2), row[f'{key}: reference / this'], 0.38,
-                                  color='tab:orange' if low else 'tab:blue', label='' if index else row['variant'])
+                        axes.barh(
+                            index + (0.2 if low else -0.2),
+                            row[f'{key}: reference / this'],
+                            0.38,
+                            color='tab:orange' if low else 'tab:blue',
+                            label='' if index else row['variant'],
+                        )
             axes.axvline(1, color='black', linewidth=0.8)
             axes.set_xlabel(f'{labels[key]},\nreference ÷ this package')
         axes = picture.axes[0]
@@ -202,11 +230,16 @@ def options(args: argparse.Namespace) -> None:
         memory = {key: worker.ask('memory') for key, worker in workers.items()}
         for key, worker in workers.items():
             worker.stop()
-            rows.append({
-                'networks': name, 'change': key, 'first iteration (s)': round(worker.first, 1),
-                'seconds per iteration': round(statistics.median(times[key]), 3),
-                'process (MiB)': round(memory[key]['process']),
-                'time: as it is / changed': ratio(times['as it is'], times[key])})
+            rows.append(
+                {
+                    'networks': name,
+                    'change': key,
+                    'first iteration (s)': round(worker.first, 1),
+                    'seconds per iteration': round(statistics.median(times[key]), 3),
+                    'process (MiB)': round(memory[key]['process']),
+                    'time: as it is / changed': ratio(times['as it is'], times[key]),
+                }
+            )
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
         write(rows, args.out, 'options')
 
@@ -216,10 +249,12 @@ def growth(args: argparse.Namespace) -> None:
     base = CASES['EDSR + ResNet-18']
     eight = Case('sr4ir/resnet18_edsr_x8_cub.py', 224, 2)
     cases = {
-        'image area (224² pixels), batch 1': [(side**2 / 224**2, base._replace(side=side, batch=1))
-                                              for side in (112, 160, 224, 320)],
+        'image area (224² pixels), batch 1': [
+            (side**2 / 224**2, base._replace(side=side, batch=1)) for side in (112, 160, 224, 320)
+        ],
         'batch, 224×224': [(batch, base._replace(batch=batch)) for batch in (1, 2, 4, 8)],
-        'scale, 224×224, batch 2': [(4, base._replace(batch=2)), (8, eight)]}
+        'scale, 224×224, batch 2': [(4, base._replace(batch=2)), (8, eight)],
+    }
     rows = []
     for axis, points in cases.items():
         workers = {x: Worker(case, variant='float32') for x, case in points}
@@ -227,13 +262,25 @@ def growth(args: argparse.Namespace) -> None:
         for x, worker in workers.items():
             total, there = worker.ask('live_bytes')
             worker.stop()
-            rows.append({'axis': axis, 'x': round(x, 2), 'seconds per iteration': round(statistics.median(times[x]), 3),
-                         'tensors (MiB)': round((total - there) / 2**20)})
+            rows.append(
+                {
+                    'axis': axis,
+                    'x': round(x, 2),
+                    'seconds per iteration': round(statistics.median(times[x]), 3),
+                    'tensors (MiB)': round((total - there) / 2**20),
+                }
+            )
             print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
         write(rows, args.out, 'growth')
     for number in (1, 2):
-        rows.append({'axis': 'processes of one thread (gloo), batch 1 each, 160×160', 'x': number,
-                     'seconds per iteration': round(_parallel(number, args.repeats), 3), 'tensors (MiB)': ''})
+        rows.append(
+            {
+                'axis': 'processes of one thread (gloo), batch 1 each, 160×160',
+                'x': number,
+                'seconds per iteration': round(_parallel(number, args.repeats), 3),
+                'tensors (MiB)': '',
+            }
+        )
         print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
     write(rows, args.out, 'growth')
     draw_growth(rows, args.out)
@@ -263,7 +310,9 @@ def _parallel(number: int, repeats: int) -> float:
     """Seconds of an iteration of so many processes, each with a batch of its own."""
     context = multiprocessing.get_context('spawn')
     queue = context.SimpleQueue()
-    processes = [context.Process(target=_train_in_parallel, args=(rank, number, repeats, queue)) for rank in range(number)]
+    processes = [
+        context.Process(target=_train_in_parallel, args=(rank, number, repeats, queue)) for rank in range(number)
+    ]
     for process in processes:
         process.start()
     for process in processes:
@@ -275,6 +324,7 @@ def _parallel(number: int, repeats: int) -> float:
 
 def _train_in_parallel(rank: int, number: int, repeats: int, queue) -> None:
     from sr4ir_mm.engine import CascadeDistributedDataParallel
+
     os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT='29533')
     torch.set_num_threads(1)
     torch.distributed.init_process_group('gloo', rank=rank, world_size=number)
@@ -291,9 +341,13 @@ def cards(args: argparse.Namespace) -> None:
     """Which batch of a recipe's crop fits which card: computed from what the tensors of an iteration take on a CPU."""
     # the side of what training sees, and that of what is measured, from which the former is computed by its area; a
     # detector enlarges each image to one size, so it gets the side of VOC's images of 500×375
-    sides = {'EDSR + ResNet-18': (224, 224), 'SwinIR-M + ResNet-18': (224, 224),
-             'EDSR + DeepLabV3-MobileNetV3': (480, 224), 'SwinIR-M + DeepLabV3-MobileNetV3': (480, 224),
-             'EDSR + Faster R-CNN-MobileNetV3-FPN': (432, 432)}
+    sides = {
+        'EDSR + ResNet-18': (224, 224),
+        'SwinIR-M + ResNet-18': (224, 224),
+        'EDSR + DeepLabV3-MobileNetV3': (480, 224),
+        'SwinIR-M + DeepLabV3-MobileNetV3': (480, 224),
+        'EDSR + Faster R-CNN-MobileNetV3-FPN': (432, 432),
+    }
     rows = []
     for name, (crop, side) in sides.items():
         for variant in ('float32', 'bfloat16'):
@@ -301,9 +355,14 @@ def cards(args: argparse.Namespace) -> None:
             worker = Worker(CASES[name]._replace(side=side, batch=max(2, CASES[name].batch)), variant=variant)
             fixed, each = worker.ask('bytes_per_image')
             worker.stop()
-            each *= (crop / side)**2
-            row = {'networks': name, 'crop': crop, 'variant': variant,
-                   'weights, gradients, optimizers (MiB)': round(fixed / 2**20), 'each image (MiB)': round(each / 2**20)}
+            each *= (crop / side) ** 2
+            row = {
+                'networks': name,
+                'crop': crop,
+                'variant': variant,
+                'weights, gradients, optimizers (MiB)': round(fixed / 2**20),
+                'each image (MiB)': round(each / 2**20),
+            }
             for card in (8, 16, 24, 48, 80):
                 # the CUDA context, libraries' workspaces and what the allocator cannot use
                 free = card * 2**30 * 0.9 - 2**30 - fixed
@@ -330,6 +389,7 @@ def loading(args: argparse.Namespace) -> None:
     import numpy as np
 
     from sr4ir_mm.registry import TRANSFORMS
+
     count, rng = 64, np.random.RandomState(0)
     load = dict(type='sr4ir_mm.LoadImageFromFile')
     ways = {'LoadImageFromFile': load, 'Cached': dict(type='sr4ir_mm.Cached', transforms=[load])}
@@ -345,8 +405,14 @@ def loading(args: argparse.Namespace) -> None:
                 for index in range(count):
                     transform(dict(img_path=f'{folder}/{index}.jpg', sample_idx=index))
                 times[name].append(time.perf_counter() - start)
-    rows = [{'transform': name, 'milliseconds per image': round(1000 * statistics.median(each[1:]) / count, 2),
-             'ratio': ratio(times['LoadImageFromFile'][1:], each[1:])} for name, each in times.items()]
+    rows = [
+        {
+            'transform': name,
+            'milliseconds per image': round(1000 * statistics.median(each[1:]) / count, 2),
+            'ratio': ratio(times['LoadImageFromFile'][1:], each[1:]),
+        }
+        for name, each in times.items()
+    ]
     print(json.dumps(rows), flush=True)
     write(rows, args.out, 'loading')
 
@@ -359,7 +425,8 @@ def startup(args: argparse.Namespace) -> None:
     config = ROOT / 'configs/demo/sr4ir_fpn_edsr_x4_demo.py'
     commands = dict(
         imports=[sys.executable, '-W', 'ignore', '-c', IMPORTS],
-        first=[sys.executable, '-W', 'ignore', __file__, '_first_iteration', '--config', str(config)])
+        first=[sys.executable, '-W', 'ignore', __file__, '_first_iteration', '--config', str(config)],
+    )
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]))
     times: Dict[str, List[float]] = {name: [] for name in commands}
     for _ in range(args.repeats + 1):
@@ -367,15 +434,23 @@ def startup(args: argparse.Namespace) -> None:
             start = os.times().elapsed
             subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
             times[name].append(os.times().elapsed - start)
-    rows = [{'what': what, 'seconds': round(statistics.median(times[key][1:]), 2),
-             'ratio': ratio(times[key][1:], times['imports'][1:])}
-            for key, what in dict(imports=f'`{IMPORTS}`', first='tools/train.py of the demo, to its first iteration').items()]
+    rows = [
+        {
+            'what': what,
+            'seconds': round(statistics.median(times[key][1:]), 2),
+            'ratio': ratio(times[key][1:], times['imports'][1:]),
+        }
+        for key, what in dict(
+            imports=f'`{IMPORTS}`', first='tools/train.py of the demo, to its first iteration'
+        ).items()
+    ]
     print(json.dumps(rows, ensure_ascii=False), flush=True)
     write(rows, args.out, 'startup')
 
 
 def _first_iteration(args: argparse.Namespace) -> None:
     from mmengine.hooks import Hook
+
     sys.path.insert(0, str(ROOT / 'tools'))
     import train
 
@@ -387,8 +462,8 @@ def _first_iteration(args: argparse.Namespace) -> None:
 
 
 MEASUREMENTS = dict(
-    iteration=iteration, options=options, growth=growth, cards=cards, loading=loading, startup=startup,
-    profile=profile)
+    iteration=iteration, options=options, growth=growth, cards=cards, loading=loading, startup=startup, profile=profile
+)
 
 
 def machine() -> str:
@@ -400,18 +475,25 @@ def machine() -> str:
     except (OSError, IndexError):
         name, bf16 = platform.processor(), ''
     gpu = f', {torch.cuda.get_device_name()}' if torch.cuda.is_available() else ', no GPU'
-    return f'{name}{bf16}, {torch.get_num_threads()} threads{gpu}; torch {torch.__version__}, Python ' \
-           f'{platform.python_version()}'
+    return (
+        f'{name}{bf16}, {torch.get_num_threads()} threads{gpu}; torch {torch.__version__}, Python '
+        f'{platform.python_version()}'
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        'what', nargs='*', metavar='MEASUREMENT', help=f'default: all of them: {", ".join(MEASUREMENTS)}')
+        'what', nargs='*', metavar='MEASUREMENT', help=f'default: all of them: {", ".join(MEASUREMENTS)}'
+    )
     parser.add_argument('--cases', nargs='+', choices=list(CASES), default=list(CASES), metavar='NETWORKS')
-    parser.add_argument('--changes', nargs='+', choices=list(OPTIONS), default=list(OPTIONS), help='what options changes')
+    parser.add_argument(
+        '--changes', nargs='+', choices=list(OPTIONS), default=list(OPTIONS), help='what options changes'
+    )
     parser.add_argument('--repeats', type=int, default=5, help='iterations that are measured; default: %(default)s')
-    parser.add_argument('--variant', choices=list(VARIANTS), default='bfloat16', help='what profile runs; default: %(default)s')
+    parser.add_argument(
+        '--variant', choices=list(VARIANTS), default='bfloat16', help='what profile runs; default: %(default)s'
+    )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='folder of the results')
     parser.add_argument('--config', help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,4 +1,5 @@
 """What tools/analysis/benchmark.py compares: an iteration of this package, and the reference's."""
+
 import contextlib
 import copy
 import importlib
@@ -28,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 class Case(NamedTuple):
     """What is trained: a config, on images of a side, in a batch."""
+
     config: str
     side: int
     batch: int
@@ -36,33 +38,42 @@ class Case(NamedTuple):
 def make_batch(host: str, side: int, batch: int) -> dict:
     """What a dataloader of the host library would collate, of noise."""
     rng = np.random.RandomState(0)
-    info = dict(img_path='', img_shape=(side, side), ori_shape=(side, side), scale_factor=(1., 1.))
+    info = dict(img_path='', img_shape=(side, side), ori_shape=(side, side), scale_factor=(1.0, 1.0))
     samples = []
     for index in range(batch):
         if host == 'mmseg':
             from mmseg.structures import SegDataSample
+
             sample = SegDataSample(metainfo=info)
             sample.gt_sem_seg = PixelData(data=torch.from_numpy(rng.randint(0, 10, (1, side, side))))
         elif host == 'mmdet':
             from mmdet.structures import DetDataSample
+
             sample = DetDataSample(metainfo=info)
             corners = torch.tensor([[0.1, 0.1, 0.5, 0.6], [0.3, 0.4, 0.9, 0.9]]) * side
             sample.gt_instances = InstanceData(bboxes=corners, labels=torch.tensor([1, 2]))
             sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
         else:
             from mmpretrain.structures import DataSample
+
             sample = DataSample(metainfo=info)
             sample.gt_label = torch.tensor([index % 10])
         samples.append(sample)
     return dict(
         inputs=[torch.from_numpy(rng.randint(0, 256, (3, side, side), dtype=np.uint8)) for _ in range(batch)],
         data_samples=samples,
-        cqmix_grid=[torch.from_numpy(rng.randint(0, 2, (8, 8)).astype(np.float32)) for _ in range(batch)])
+        cqmix_grid=[torch.from_numpy(rng.randint(0, 2, (8, 8)).astype(np.float32)) for _ in range(batch)],
+    )
 
 
 #: the keys of ours that the reference has not
-PLAIN = dict(channels_last=[], efficient_conv_bn_eval=False, efficient_attention=False, efficient_cpu_ops=False,
-             efficient_heads=False)
+PLAIN = dict(
+    channels_last=[],
+    efficient_conv_bn_eval=False,
+    efficient_attention=False,
+    efficient_cpu_ops=False,
+    efficient_heads=False,
+)
 
 
 class Side:
@@ -76,7 +87,9 @@ class Side:
 
     def __init__(self, case: Case, variant: str, **options) -> None:
         MMLogger.get_instance('benchmark', log_level=logging.ERROR)
-        cfg = Config.fromfile(ROOT / 'configs' / case.config)  # its pretrained weights are not loaded: speed is the same
+        cfg = Config.fromfile(
+            ROOT / 'configs' / case.config
+        )  # its pretrained weights are not loaded: speed is the same
         init_default_scope(cfg.default_scope)
         for library in (cfg.default_scope, 'mmagic'):
             importlib.import_module(f'{library}.models')
@@ -91,7 +104,8 @@ class Side:
         self.phases = build_phases(cfg.train_cfg.phases, self.model.terms, list(self.model.trainable_parts))
         self.model.phases = self.phases
         self.optim_wrapper = build_optim_wrapper(
-            self.model, dict(copy.deepcopy(cfg.optim_wrapper), amp='bfloat16' if variant == 'bfloat16' else None))
+            self.model, dict(copy.deepcopy(cfg.optim_wrapper), amp='bfloat16' if variant == 'bfloat16' else None)
+        )
         self.batch = make_batch(self.model.host, case.side, case.batch)
         self.iteration: Callable[[], None] = self._reference if reference else self._ours
         if reference:
@@ -159,8 +173,14 @@ class Side:
     def live_bytes(self) -> Tuple[int, int]:
         """What the tensors of an iteration take at most, and what of it is there before: weights and optimizers."""
         from torch.profiler import ProfilerActivity, profile
-        states = [tensor for wrapper in self.optim_wrapper.values() for state in wrapper.optimizer.state.values()
-                  for tensor in state.values() if isinstance(tensor, Tensor)]
+
+        states = [
+            tensor
+            for wrapper in self.optim_wrapper.values()
+            for state in wrapper.optimizer.state.values()
+            for tensor in state.values()
+            if isinstance(tensor, Tensor)
+        ]
         there = sum(tensor.nbytes for tensor in [*self.model.state_dict().values(), *states])
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
             self.iteration()
@@ -174,6 +194,7 @@ class Side:
     def profile(self) -> str:
         """The operations of an iteration that take longest, as PyTorch's profiler has them."""
         from torch.profiler import ProfilerActivity, profile
+
         with profile(activities=[ProfilerActivity.CPU]) as record:
             self.iteration()
         return record.key_averages().table(sort_by='self_cpu_time_total', row_limit=12, max_name_column_width=40)
@@ -194,11 +215,17 @@ class Side:
         model = self.model
         with contextlib.ExitStack() as stack:
             for owner, name, label in (
-                (model, 'restore', 'restorer'), (Batch, 'backward_to_restorer', 'restorer'),
-                (model, '_task_loss', 'recognizer'), (model, 'extract_features', 'recognizer'),
-                (model.pixel, 'forward', 'loss'), (model.tdp, 'forward', 'loss'), (Tensor, 'backward', 'recognizer'),
-                (self.optim_wrapper, 'step', 'optimizer'), (model.data_preprocessor, 'forward', 'data'),
-                (model, 'degrade', 'data')):
+                (model, 'restore', 'restorer'),
+                (Batch, 'backward_to_restorer', 'restorer'),
+                (model, '_task_loss', 'recognizer'),
+                (model, 'extract_features', 'recognizer'),
+                (model.pixel, 'forward', 'loss'),
+                (model.tdp, 'forward', 'loss'),
+                (Tensor, 'backward', 'recognizer'),
+                (self.optim_wrapper, 'step', 'optimizer'),
+                (model.data_preprocessor, 'forward', 'data'),
+                (model, 'degrade', 'data'),
+            ):
                 stack.enter_context(clock.measure(owner, name, label))
             with clock.running('rest'):
                 self.iteration()
@@ -225,7 +252,7 @@ class _Clock:
     def __init__(self) -> None:
         self.seconds: Counter = Counter()
         self._labels: List[str] = []
-        self._since = 0.
+        self._since = 0.0
 
     def _switch(self) -> None:
         now = time.perf_counter()

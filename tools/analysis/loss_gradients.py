@@ -4,6 +4,7 @@ Prints a table: each loss term with weight 1, the norm of its gradient in the pa
 gradients of two terms, means over some training batches. The weights are those of CHECKPOINT, or those that a training
 of CONFIG starts from. So weights can be chosen that balance losses of different scales, such as TDP and pixels.
 """
+
 import argparse
 from itertools import islice
 from typing import Dict, List, Sequence
@@ -25,13 +26,16 @@ from sr4ir_mm.utils import ConfigError, check_choice, check_config, check_file, 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare the gradients of loss terms')
     parser.add_argument('config', help='path of the config')
-    parser.add_argument('checkpoint', nargs='?', help='path of a checkpoint; default: the weights a training starts from')
+    parser.add_argument(
+        'checkpoint', nargs='?', help='path of a checkpoint; default: the weights a training starts from'
+    )
     parser.add_argument('--part', default='restorer', help='whose parameters; default: %(default)s')
     parser.add_argument('--losses', nargs='+', metavar='TERM', help='loss terms; default: all that teach the part')
     parser.add_argument('--batches', type=int, default=4, help='how many training batches; default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='seed of weights, data order and augmentation')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE')
+        '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE'
+    )
     args = parser.parse_args(argv)
     if args.batches < 1:
         raise ConfigError(f'--batches is {args.batches}; allowed: a whole number from 1.')
@@ -70,8 +74,10 @@ def table(batches: Sequence[Dict[str, Dict[str, Tensor]]]) -> str:
     def mean(measure) -> float:
         return torch.stack([measure(batch) for batch in batches]).mean().item()
 
-    lines = ['| loss | value | norm of gradient | ' + ' | '.join(f'cosine with {term}' for term in terms) + ' |',
-             '|' + '---|' * (len(terms) + 3)]
+    lines = [
+        '| loss | value | norm of gradient | ' + ' | '.join(f'cosine with {term}' for term in terms) + ' |',
+        '|' + '---|' * (len(terms) + 3),
+    ]
     for term in terms:
         numbers = [mean(lambda batch: batch[term]['value']), mean(lambda batch: batch[term]['gradient'].norm())]
         cosines = [
@@ -91,7 +97,9 @@ def main(argv=None) -> None:
         check_file(args.checkpoint, 'CHECKPOINT')
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     set_random_seed(args.seed)
-    MMLogger.get_instance('loss_gradients', log_level='WARNING')  # how each layer is initialized is not of interest here
+    MMLogger.get_instance(
+        'loss_gradients', log_level='WARNING'
+    )  # how each layer is initialized is not of interest here
     model = MODELS.build(cfg.model)
     if args.checkpoint:
         load_checkpoint(model, args.checkpoint, map_location='cpu', strict=True)

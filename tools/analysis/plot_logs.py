@@ -2,6 +2,7 @@
 
 Reads the scalars.json that MMEngine writes below each work dir; runs that were resumed are joined.
 """
+
 import argparse
 import json
 import math
@@ -23,7 +24,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--keys', nargs='+', help='what to draw; default: every loss and metric')
     parser.add_argument('--labels', nargs='+', help='names of the runs; default: those of their folders')
     parser.add_argument(
-        '--smooth', type=int, default=1, help='mean over so many entries of a loss; default: %(default)s')
+        '--smooth', type=int, default=1, help='mean over so many entries of a loss; default: %(default)s'
+    )
     parser.add_argument('--out', default='curves.png', help='the picture: png, pdf or svg; default: %(default)s')
     return parser.parse_args(argv)
 
@@ -57,8 +59,10 @@ def smooth(curve: Curve, window: int) -> Tuple[List[int], List[float]]:
     """Iterations, and means over the last entries."""
     steps = sorted(curve)
     values = [curve[step] for step in steps]
-    means = [sum(values[max(0, index - window + 1):index + 1]) / len(values[max(0, index - window + 1):index + 1])
-             for index in range(len(values))]
+    means = [
+        sum(values[max(0, index - window + 1) : index + 1]) / len(values[max(0, index - window + 1) : index + 1])
+        for index in range(len(values))
+    ]
     return steps, means
 
 
@@ -66,6 +70,7 @@ def draw(runs: Dict[str, Dict[str, Curve]], keys: List[str], window: int, path: 
     """One plot for each key, one line for each run."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
     columns = min(3, len(keys))
     rows = -(-len(keys) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows + 0.4), layout='constrained')
@@ -78,11 +83,25 @@ def draw(runs: Dict[str, Dict[str, Curve]], keys: List[str], window: int, path: 
             if key in curves:
                 steps, values = smooth(curves[key], window if is_loss else 1)
                 finite = [(step, value) for step, value in zip(steps, values) if math.isfinite(value)]
-                plot.plot(*zip(*finite) if finite else ((), ()), label=name, color=f'C{index}', linewidth=1.4,
-                          marker=None if is_loss else 'o', markersize=4)
+                plot.plot(
+                    *zip(*finite) if finite else ((), ()),
+                    label=name,
+                    color=f'C{index}',
+                    linewidth=1.4,
+                    marker=None if is_loss else 'o',
+                    markersize=4,
+                )
                 if len(finite) == 1:
-                    plot.annotate(f'{finite[0][1]:.4g}', finite[0], (-6, 0), textcoords='offset points', ha='right',
-                                  va='center', fontsize=8, color=f'C{index}')
+                    plot.annotate(
+                        f'{finite[0][1]:.4g}',
+                        finite[0],
+                        (-6, 0),
+                        textcoords='offset points',
+                        ha='right',
+                        va='center',
+                        fontsize=8,
+                        color=f'C{index}',
+                    )
         plot.set_xlim(0, last * 1.04)  # the same everywhere
         plot.margins(y=0.15)
         plot.set_title(axis_label(key), fontsize=10)
@@ -92,7 +111,7 @@ def draw(runs: Dict[str, Dict[str, Curve]], keys: List[str], window: int, path: 
         plot.spines[['top', 'right']].set_visible(False)
         if key.endswith('lr'):
             plot.set_yscale('log')
-    for plot in axes[len(keys):]:
+    for plot in axes[len(keys) :]:
         plot.set_visible(False)
     if len(runs) > 1:
         handles = {label: handle for plot in axes for handle, label in zip(*plot.get_legend_handles_labels())}
@@ -109,8 +128,11 @@ def main(argv=None) -> None:
         raise ConfigError(f'--smooth is {args.smooth}; allowed: a whole number from 1.')
     runs = {label: read_run(Path(run)) for label, run in zip(labels, args.runs)}
     found = list(dict.fromkeys(key for curves in runs.values() for key in curves))
-    keys = [check_choice(key, found, '--keys') for key in args.keys] if args.keys else [
-        key for key in found if not key.endswith('lr') and key != 'loss' and not is_empty(key, runs)]
+    keys = (
+        [check_choice(key, found, '--keys') for key in args.keys]
+        if args.keys
+        else [key for key in found if not key.endswith('lr') and key != 'loss' and not is_empty(key, runs)]
+    )
     if not keys:
         raise ConfigError(f'Nothing is logged in {", ".join(args.runs)} that could be drawn.')
     draw(runs, keys, args.smooth, Path(args.out))

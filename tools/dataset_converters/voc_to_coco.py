@@ -4,6 +4,7 @@ For tools that read COCO only; training and testing here need no conversion, as 
 XML files and finds the same boxes. As in SR4IR every object becomes an ordinary one, also one that VOC marks as difficult;
 the mark is kept as ``difficult``. Categories are numbered from 1 in the order of the classes.
 """
+
 import argparse
 import contextlib
 import io
@@ -15,8 +16,28 @@ from pathlib import Path
 from PIL import Image
 from pycocotools.coco import COCO
 
-CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable', 'dog',
-           'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')
+CLASSES = (
+    'aeroplane',
+    'bicycle',
+    'bird',
+    'boat',
+    'bottle',
+    'bus',
+    'car',
+    'cat',
+    'chair',
+    'cow',
+    'diningtable',
+    'dog',
+    'horse',
+    'motorbike',
+    'person',
+    'pottedplant',
+    'sheep',
+    'sofa',
+    'train',
+    'tvmonitor',
+)
 
 
 def read_box(node, width, height):
@@ -42,7 +63,9 @@ def convert(root, split, classes):
     Raises:
         ValueError: A file contradicts another one; the message names it.
     """
-    names = [line.split()[0] for line in (root / f'ImageSets/Main/{split}.txt').read_text().splitlines() if line.strip()]
+    names = [
+        line.split()[0] for line in (root / f'ImageSets/Main/{split}.txt').read_text().splitlines() if line.strip()
+    ]
     images, annotations, empty = [], [], []
     for image_id, name in enumerate(names, 1):
         path = root / f'JPEGImages/{name}.jpg'
@@ -55,14 +78,16 @@ def convert(root, split, classes):
             raise ValueError(f'{xml} cannot be read as XML: {error}.') from error
         stated = tuple(int(tree.findtext(f'size/{key}', '0')) for key in ('width', 'height'))
         if stated != (width, height):
-            raise ValueError(f'{xml} says that the image has {stated[0]}×{stated[1]} pixels, '
-                             f'but {path} has {width}×{height}.')
+            raise ValueError(
+                f'{xml} says that the image has {stated[0]}×{stated[1]} pixels, ' f'but {path} has {width}×{height}.'
+            )
         images.append(dict(id=image_id, file_name=path.name, width=width, height=height))
         for node in tree.findall('object'):
             label = node.findtext('name')
             if label not in classes:
-                raise ValueError(f'{xml} has an object of the class {label!r}; allowed, by --classes: '
-                                 f'{", ".join(classes)}.')
+                raise ValueError(
+                    f'{xml} has an object of the class {label!r}; allowed, by --classes: ' f'{", ".join(classes)}.'
+                )
             box = read_box(node, width, height)
             if min(box[2:]) <= 0:
                 empty.append(xml.name)
@@ -75,7 +100,9 @@ def convert(root, split, classes):
                     bbox=box,
                     area=box[2] * box[3],
                     iscrowd=0,
-                    difficult=int(node.findtext('difficult', '0'))))
+                    difficult=int(node.findtext('difficult', '0')),
+                )
+            )
     categories = [dict(id=index, name=name) for index, name in enumerate(classes, 1)]
     return dict(images=images, annotations=annotations, categories=categories), empty
 
@@ -101,8 +128,13 @@ def main(argv=None):
     """Command line entry point."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='folder with Annotations, JPEGImages and ImageSets/Main')
-    parser.add_argument('--splits', nargs='+', default=['train', 'val'], metavar='NAME',
-                        help='lists in ImageSets/Main (default: train val)')
+    parser.add_argument(
+        '--splits',
+        nargs='+',
+        default=['train', 'val'],
+        metavar='NAME',
+        help='lists in ImageSets/Main (default: train val)',
+    )
     parser.add_argument('--classes', nargs='+', default=CLASSES, metavar='NAME', help="default: VOC's 20 classes")
     parser.add_argument('--out', type=Path, help='folder of the JSON files (default: ROOT/annotations)')
     args = parser.parse_args(argv)
@@ -117,8 +149,10 @@ def main(argv=None):
             draft.write_text(json.dumps(content))
             verify(draft, content)
             os.replace(draft, path)
-            print(f'{path}: {len(content["images"])} images, {len(content["annotations"])} objects, of which '
-                  f'{sum(annotation["difficult"] for annotation in content["annotations"])} are difficult')
+            print(
+                f'{path}: {len(content["images"])} images, {len(content["annotations"])} objects, of which '
+                f'{sum(annotation["difficult"] for annotation in content["annotations"])} are difficult'
+            )
             if empty:
                 print(f'Left out, boxes without area: {len(empty)}, in {", ".join(sorted(set(empty))[:10])}')
     except (OSError, ValueError) as error:

@@ -1,4 +1,5 @@
 """Weights of other codebases in OpenMMLab's layout: ``python tools/model_converters/convert.py LAYOUT FILES OUT``."""
+
 import argparse
 
 from sr4ir_mm.checkpoints import save_checkpoint, trust_checkpoints
@@ -11,18 +12,20 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         'layout',
         choices=[*LAYOUTS, 'sr4ir'],
-        help=
-        'edsr: EDSR-PyTorch; swinir: its authors; resnet, mobilenetv3, deeplabv3, faster-rcnn: torchvision; sr4ir: a cascade '
+        help='edsr: EDSR-PyTorch; swinir: its authors; resnet, mobilenetv3, deeplabv3, faster-rcnn: torchvision; sr4ir: a cascade '
         'from net_sr_*.pth and net_seg_*.pth, net_det_*.pth or net_cls_*.pth of the reference, or from its '
-        'checkpoint_*.pth, which holds both')
+        'checkpoint_*.pth, which holds both',
+    )
     parser.add_argument('files', nargs='+', metavar='FILE', help='the checkpoint; for sr4ir, one or two')
     parser.add_argument('out', help='where to write, *.pth or *.safetensors')
     parser.add_argument(
         '--rescale-biases',
         action='store_true',
-        help='EDSR: divide the biases by 255, for img_range=1, instead of keeping the weights, for img_range=255')
+        help='EDSR: divide the biases by 255, for img_range=1, instead of keeping the weights, for img_range=255',
+    )
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+    )
     return parser.parse_args(argv)
 
 

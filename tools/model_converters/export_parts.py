@@ -1,4 +1,5 @@
 """Take a cascade apart: ``python tools/model_converters/export_parts.py CASCADE.pth OUT_DIR``."""
+
 import argparse
 
 from mmengine.config import Config
@@ -14,7 +15,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('out_dir', help='folder for recognizer.pth and restorer.pth')
     parser.add_argument('--config', help='config of the cascade: write recognizer.py and restorer.py too')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+    )
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,5 @@
 """Make a checkpoint ready to be published: ``python tools/model_converters/publish_model.py IN.pth OUT.pth``."""
+
 import argparse
 
 from sr4ir_mm.checkpoints import trust_checkpoints
@@ -8,11 +9,13 @@ from sr4ir_mm.utils import check_file, run_tool
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Keep weights and meta of a checkpoint, and put its hash into the name')
+        description='Keep weights and meta of a checkpoint, and put its hash into the name'
+    )
     parser.add_argument('checkpoint', help='any checkpoint')
     parser.add_argument('out', help='*.pth or *.safetensors; date and hash are put in front of the ending')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers')
+        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+    )
     return parser.parse_args(argv)
 
 

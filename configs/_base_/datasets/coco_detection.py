@@ -15,7 +15,8 @@ test_pipeline = [
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape')),
 ]
 train_dataloader = dict(
-    batch_size=16, num_workers=4, batch_sampler=dict(drop_last=True), dataset=dict(pipeline=train_pipeline))
+    batch_size=16, num_workers=4, batch_sampler=dict(drop_last=True), dataset=dict(pipeline=train_pipeline)
+)
 val_dataloader = dict(num_workers=4, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = [_base_.val_evaluator, dict(type='sr4ir_mm.PSNR', border=8)]

@@ -13,15 +13,17 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CustomDataset', data_root='data/demo/classification', data_prefix='train', pipeline=train_pipeline))
+        type='CustomDataset', data_root='data/demo/classification', data_prefix='train', pipeline=train_pipeline
+    ),
+)
 val_dataloader = dict(
     batch_size=32,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='CustomDataset', data_root='data/demo/classification', data_prefix='val', pipeline=test_pipeline))
+    dataset=dict(type='CustomDataset', data_root='data/demo/classification', data_prefix='val', pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
-val_evaluator = [dict(type='Accuracy', topk=(1, )), dict(type='sr4ir_mm.PSNR', border=8)]
+val_evaluator = [dict(type='Accuracy', topk=(1,)), dict(type='sr4ir_mm.PSNR', border=8)]
 test_evaluator = val_evaluator
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

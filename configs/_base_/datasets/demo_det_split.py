@@ -4,7 +4,8 @@ images = _base_.train_dataloader.dataset
 train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(_delete_=True, type='sr4ir_mm.TrainValSplit', part='train', dataset=images))
+    dataset=dict(_delete_=True, type='sr4ir_mm.TrainValSplit', part='train', dataset=images),
+)
 val_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
@@ -12,5 +13,7 @@ val_dataloader = dict(
         _delete_=True,
         type='sr4ir_mm.TrainValSplit',
         part='val',
-        dataset=dict(images, test_mode=True, pipeline=_base_.test_pipeline)))
+        dataset=dict(images, test_mode=True, pipeline=_base_.test_pipeline),
+    ),
+)
 test_dataloader = dict(num_workers=0, persistent_workers=False)

@@ -22,7 +22,9 @@ train_dataloader = dict(
         data_root='data/DIV2K',
         ann_file='meta_info_DIV2K800sub_GT.txt',
         data_prefix=dict(img='DIV2K_train_LR_bicubic/X4_sub', gt='DIV2K_train_HR_sub'),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 set5, set14, b100, urban100, manga109 = [
     dict(
         type='mmagic.BasicImageDataset',
@@ -32,16 +34,20 @@ set5, set14, b100, urban100, manga109 = [
             *load,
             dict(type='mmagic.SetValues', dictionary=dict(benchmark=name)),
             dict(type='sr4ir_mm.PackImages'),
-        ]) for name in ('Set5', 'Set14', 'B100', 'Urban100', 'Manga109')
+        ],
+    )
+    for name in ('Set5', 'Set14', 'B100', 'Urban100', 'Manga109')
 ]
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=set5)
+    dataset=set5,
+)
 test_dataloader = dict(
-    val_dataloader, dataset=dict(type='ConcatDataset', datasets=[set5, set14, b100, urban100, manga109]))
+    val_dataloader, dataset=dict(type='ConcatDataset', datasets=[set5, set14, b100, urban100, manga109])
+)
 val_evaluator = [dict(type=f'sr4ir_mm.{name}', border=4, convert_to='Y') for name in ('PSNR', 'SSIM')]
 test_evaluator = val_evaluator
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])

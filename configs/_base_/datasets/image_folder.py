@@ -22,7 +22,9 @@ train_dataloader = dict(
     dataset=dict(
         type='sr4ir_mm.TrainValSplit',
         part='train',
-        dataset=dict(type='CustomDataset', data_prefix='train', pipeline=train_pipeline)))
+        dataset=dict(type='CustomDataset', data_prefix='train', pipeline=train_pipeline),
+    ),
+)
 val_dataloader = dict(
     batch_size=50,
     num_workers=0,
@@ -30,12 +32,15 @@ val_dataloader = dict(
     dataset=dict(
         type='sr4ir_mm.TrainValSplit',
         part='val',
-        dataset=dict(type='CustomDataset', data_prefix='train', pipeline=test_pipeline)))
+        dataset=dict(type='CustomDataset', data_prefix='train', pipeline=test_pipeline),
+    ),
+)
 test_dataloader = dict(
     batch_size=50,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='CustomDataset', data_prefix='test', pipeline=test_pipeline))
-val_evaluator = [dict(type='Accuracy', topk=(1, )), dict(type='sr4ir_mm.PSNR', border=8)]
+    dataset=dict(type='CustomDataset', data_prefix='test', pipeline=test_pipeline),
+)
+val_evaluator = [dict(type='Accuracy', topk=(1,)), dict(type='sr4ir_mm.PSNR', border=8)]
 test_evaluator = val_evaluator
 visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])

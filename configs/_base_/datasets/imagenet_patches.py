@@ -14,8 +14,10 @@ train_dataloader = dict(
             dict(type='sr4ir_mm.LoadImageFromFile'),
             dict(type='RandomCrop', crop_size=48, pad_if_needed=True, padding_mode='reflect'),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-            dict(type='PackInputs')
-        ]))
+            dict(type='PackInputs'),
+        ],
+    ),
+)
 val_dataloader = _base_.test_dataloader
 val_evaluator = _base_.test_evaluator
 val_cfg = dict(type='ValLoop')

@@ -15,10 +15,9 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     dataset=dict(
-        type='mmagic.BasicImageDataset',
-        data_root='data/photos',
-        data_prefix=dict(gt='train'),
-        pipeline=train_pipeline))
+        type='mmagic.BasicImageDataset', data_root='data/photos', data_prefix=dict(gt='train'), pipeline=train_pipeline
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,
@@ -28,7 +27,9 @@ val_dataloader = dict(
         type='mmagic.BasicImageDataset',
         data_root='data/photos',
         data_prefix=dict(gt='val'),
-        pipeline=[train_pipeline[0], train_pipeline[-1]]))
+        pipeline=[train_pipeline[0], train_pipeline[-1]],
+    ),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='sr4ir_mm.PSNR', border=4, convert_to='Y')
 test_evaluator = val_evaluator

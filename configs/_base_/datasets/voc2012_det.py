@@ -29,7 +29,9 @@ train_dataloader = dict(
         ann_file='VOC2012/ImageSets/Main/train.txt',
         data_prefix=dict(sub_data_root='VOC2012/'),
         filter_cfg=dict(filter_empty_gt=True),
-        pipeline=train_pipeline))
+        pipeline=train_pipeline,
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
@@ -41,7 +43,9 @@ val_dataloader = dict(
         ann_file='VOC2012/ImageSets/Main/val.txt',
         data_prefix=dict(sub_data_root='VOC2012/'),
         test_mode=True,
-        pipeline=test_pipeline))
+        pipeline=test_pipeline,
+    ),
+)
 test_dataloader = val_dataloader
 # the columns of the published table; LPIPS needs the weights of VGG-16, and --skip-metrics LPIPS does without
 image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)]

@@ -15,14 +15,18 @@ realworld = dict(
                         kernel_list=['iso', 'aniso'],
                         kernel_prob=[0.6, 0.4],
                         sigma_x=[0.2, 2.0],
-                        sigma_y=[0.2, 2.0])),
+                        sigma_y=[0.2, 2.0],
+                    ),
+                ),
                 dict(
                     type='RandomResize',
                     params=dict(
                         resize_mode_prob=[0.1, 0.8, 0.1],  # up, down, keep
                         resize_scale=[0.25, 1.2],
                         resize_opt=['bilinear', 'area', 'bicubic'],
-                        resize_prob=[0.4, 0.3, 0.3])),
+                        resize_prob=[0.4, 0.3, 0.3],
+                    ),
+                ),
                 dict(
                     type='RandomNoise',
                     params=dict(
@@ -31,7 +35,11 @@ realworld = dict(
                         gaussian_sigma=[1, 15],
                         gaussian_gray_noise_prob=0.4,
                         poisson_scale=[0.05, 1.5],
-                        poisson_gray_noise_prob=0.4)),
+                        poisson_gray_noise_prob=0.4,
+                    ),
+                ),
                 dict(type='RandomJPEGCompression', params=dict(quality=[40, 95])),
-            ])
-    ])
+            ],
+        )
+    ],
+)

@@ -13,12 +13,14 @@ model = dict(
             bgr_to_rgb=True,
             size=(321, 321),  # smaller training images are filled up
             pad_val=0,
-            seg_pad_val=255),
+            seg_pad_val=255,
+        ),
         backbone=dict(
             type='sr4ir_mm.TorchvisionBackbone',
             arch='vgg16',
-            out_indices=(29, ),
-            init_cfg=dict(type='Pretrained', checkpoint='torchvision://vgg16')),
+            out_indices=(29,),
+            init_cfg=dict(type='Pretrained', checkpoint='torchvision://vgg16'),
+        ),
         decode_head=dict(
             type='FCNHead',
             in_channels=512,
@@ -32,6 +34,9 @@ model = dict(
             num_classes=21,
             norm_cfg=None,
             align_corners=False,
-            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0)),
+            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0),
+        ),
         train_cfg=dict(),
-        test_cfg=dict(mode='whole')))
+        test_cfg=dict(mode='whole'),
+    ),
+)

@@ -13,13 +13,15 @@ model = dict(
             bgr_to_rgb=True,
             size_divisor=1,
             pad_val=0,
-            seg_pad_val=255),
+            seg_pad_val=255,
+        ),
         backbone=dict(
             type='sr4ir_mm.TorchvisionBackbone',
             arch='mobilenet_v3_large',
             dilated=True,
             out_indices=(4, 16),
-            init_cfg=dict(type='Pretrained', checkpoint='torchvision://mobilenet_v3_large')),
+            init_cfg=dict(type='Pretrained', checkpoint='torchvision://mobilenet_v3_large'),
+        ),
         decode_head=dict(
             type='sr4ir_mm.DeepLabV3Head',
             in_channels=960,
@@ -30,7 +32,8 @@ model = dict(
             num_classes=21,
             norm_cfg=norm_cfg,
             align_corners=False,
-            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0)),
+            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=1.0),
+        ),
         auxiliary_head=dict(
             type='sr4ir_mm.DeepLabV3AuxiliaryHead',
             in_channels=40,
@@ -40,8 +43,11 @@ model = dict(
             num_classes=21,
             norm_cfg=norm_cfg,
             align_corners=False,
-            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.5)),
+            loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True, loss_weight=0.5),
+        ),
         train_cfg=dict(),
-        test_cfg=dict(mode='whole')),
+        test_cfg=dict(mode='whole'),
+    ),
     # the last feature map of the backbone, before the ASPP: 960 channels
-    tdp=dict(features=[-1], weights=[1.0]))
+    tdp=dict(features=[-1], weights=[1.0]),
+)

@@ -21,14 +21,16 @@ model = dict(
             mean=[123.675, 116.28, 103.53],
             std=[58.395, 57.12, 57.375],
             bgr_to_rgb=True,
-            pad_size_divisor=32),
+            pad_size_divisor=32,
+        ),
         backbone=dict(
             type='sr4ir_mm.TorchvisionBackbone',
             arch='mobilenet_v3_large',
             out_indices=(13, 16),
             frozen_stages=7,
             norm_frozen=True,
-            init_cfg=dict(type='Pretrained', checkpoint='torchvision://mobilenet_v3_large')),
+            init_cfg=dict(type='Pretrained', checkpoint='torchvision://mobilenet_v3_large'),
+        ),
         neck=dict(type='FPN', in_channels=[160, 960], out_channels=256, num_outs=3),
         rpn_head=dict(
             type='RPNHead',
@@ -39,18 +41,22 @@ model = dict(
                 scales=[32, 64, 128, 256, 512],
                 ratios=[0.5, 1.0, 2.0],
                 strides=[32, 32, 64],
-                base_sizes=[1, 1, 1]),
+                base_sizes=[1, 1, 1],
+            ),
             bbox_coder=dict(
-                type='DeltaXYWHBBoxCoder', target_means=[0., 0., 0., 0.], target_stds=[1.0, 1.0, 1.0, 1.0]),
+                type='DeltaXYWHBBoxCoder', target_means=[0.0, 0.0, 0.0, 0.0], target_stds=[1.0, 1.0, 1.0, 1.0]
+            ),
             loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0),
-            loss_bbox=dict(type='SmoothL1Loss', beta=1.0 / 9, loss_weight=1.0)),
+            loss_bbox=dict(type='SmoothL1Loss', beta=1.0 / 9, loss_weight=1.0),
+        ),
         roi_head=dict(
             type='StandardRoIHead',
             bbox_roi_extractor=dict(
                 type='SingleRoIExtractor',
                 roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=2, aligned=False),
                 out_channels=256,
-                featmap_strides=[32]),
+                featmap_strides=[32],
+            ),
             bbox_head=dict(
                 type='Shared2FCBBoxHead',
                 in_channels=256,
@@ -58,10 +64,13 @@ model = dict(
                 roi_feat_size=7,
                 num_classes=20,
                 bbox_coder=dict(
-                    type='DeltaXYWHBBoxCoder', target_means=[0., 0., 0., 0.], target_stds=[0.1, 0.1, 0.2, 0.2]),
+                    type='DeltaXYWHBBoxCoder', target_means=[0.0, 0.0, 0.0, 0.0], target_stds=[0.1, 0.1, 0.2, 0.2]
+                ),
                 reg_class_agnostic=False,
                 loss_cls=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
-                loss_bbox=dict(type='SmoothL1Loss', beta=1.0 / 9, loss_weight=1.0))),
+                loss_bbox=dict(type='SmoothL1Loss', beta=1.0 / 9, loss_weight=1.0),
+            ),
+        ),
         train_cfg=dict(
             rpn=dict(
                 assigner=dict(
@@ -70,14 +79,14 @@ model = dict(
                     neg_iou_thr=0.3,
                     min_pos_iou=0.3,
                     match_low_quality=True,
-                    ignore_iof_thr=-1),
-                sampler=dict(
-                    type='RandomSampler', num=256, pos_fraction=0.5, neg_pos_ub=-1, add_gt_as_proposals=False),
+                    ignore_iof_thr=-1,
+                ),
+                sampler=dict(type='RandomSampler', num=256, pos_fraction=0.5, neg_pos_ub=-1, add_gt_as_proposals=False),
                 allowed_border=-1,
                 pos_weight=-1,
-                debug=False),
-            rpn_proposal=dict(
-                nms_pre=2000, max_per_img=2000, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
+                debug=False,
+            ),
+            rpn_proposal=dict(nms_pre=2000, max_per_img=2000, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
             rcnn=dict(
                 assigner=dict(
                     type='MaxIoUAssigner',
@@ -85,13 +94,18 @@ model = dict(
                     neg_iou_thr=0.5,
                     min_pos_iou=0.5,
                     match_low_quality=False,
-                    ignore_iof_thr=-1),
-                sampler=dict(
-                    type='RandomSampler', num=512, pos_fraction=0.25, neg_pos_ub=-1, add_gt_as_proposals=True),
+                    ignore_iof_thr=-1,
+                ),
+                sampler=dict(type='RandomSampler', num=512, pos_fraction=0.25, neg_pos_ub=-1, add_gt_as_proposals=True),
                 pos_weight=-1,
-                debug=False)),
+                debug=False,
+            ),
+        ),
         test_cfg=dict(
             rpn=dict(nms_pre=1000, max_per_img=1000, nms=dict(type='nms', iou_threshold=0.7), min_bbox_size=0),
-            rcnn=dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))),
+            rcnn=dict(score_thr=0.05, nms=dict(type='nms', iou_threshold=0.5), max_per_img=100),
+        ),
+    ),
     # the two finest levels of the FPN
-    tdp=dict(features=[0, 1], weights=[0.5, 0.5]))
+    tdp=dict(features=[0, 1], weights=[0.5, 0.5]),
+)

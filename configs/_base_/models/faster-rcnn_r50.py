@@ -8,4 +8,5 @@ model = dict(
     input_scale=(1333, 800),
     recognizer=_base_.model,
     # the levels of the FPN with strides 4 to 32
-    tdp=dict(features=[0, 1, 2, 3], weights=[0.25, 0.25, 0.25, 0.25]))
+    tdp=dict(features=[0, 1, 2, 3], weights=[0.25, 0.25, 0.25, 0.25]),
+)

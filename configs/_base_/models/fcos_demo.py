@@ -10,7 +10,8 @@ model = dict(
             mean=[123.675, 116.28, 103.53],
             std=[58.395, 57.12, 57.375],
             bgr_to_rgb=True,
-            pad_size_divisor=16),
+            pad_size_divisor=16,
+        ),
         backbone=dict(
             type='ResNet',
             depth=18,
@@ -21,7 +22,8 @@ model = dict(
             dilations=(1, 1, 1),
             out_indices=(1, 2),
             norm_cfg=norm_cfg,
-            norm_eval=False),
+            norm_eval=False,
+        ),
         neck=dict(type='FPN', in_channels=[32, 64], out_channels=32, num_outs=2, norm_cfg=norm_cfg),
         bbox_head=dict(
             type='FCOSHead',
@@ -37,6 +39,9 @@ model = dict(
             norm_cfg=dict(type='GN', num_groups=8),
             loss_cls=dict(type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
             loss_bbox=dict(type='GIoULoss', loss_weight=1.0),
-            loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0)),
-        test_cfg=dict(nms_pre=200, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.6), max_per_img=50)),
-    tdp=dict(features=[0, 1], weights=[0.5, 0.5]))
+            loss_centerness=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0),
+        ),
+        test_cfg=dict(nms_pre=200, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.6), max_per_img=50),
+    ),
+    tdp=dict(features=[0, 1], weights=[0.5, 0.5]),
+)

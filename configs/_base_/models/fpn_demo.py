@@ -12,14 +12,11 @@ model = dict(
             bgr_to_rgb=True,
             size_divisor=1,
             pad_val=0,
-            seg_pad_val=255),
+            seg_pad_val=255,
+        ),
         backbone=dict(
-            type='ResNetV1c',
-            depth=18,
-            base_channels=16,
-            stem_channels=16,
-            norm_cfg=norm_cfg,
-            zero_init_residual=False),
+            type='ResNetV1c', depth=18, base_channels=16, stem_channels=16, norm_cfg=norm_cfg, zero_init_residual=False
+        ),
         neck=dict(type='FPN', in_channels=[16, 32, 64, 128], out_channels=32, num_outs=4),
         decode_head=dict(
             type='FPNHead',
@@ -27,14 +24,17 @@ model = dict(
             in_index=[0, 1, 2, 3],
             feature_strides=[4, 8, 16, 32],
             channels=32,
-            dropout_ratio=0.,
+            dropout_ratio=0.0,
             num_classes=11,
             norm_cfg=norm_cfg,
             align_corners=False,
             # mmseg's 0.01 holds back so short a training
             init_cfg=dict(type='Normal', std=0.1, override=dict(name='conv_seg')),
             # nine pixels in ten are background
-            loss_decode=dict(type='CrossEntropyLoss', class_weight=[0.3] + [1.0] * 10)),
+            loss_decode=dict(type='CrossEntropyLoss', class_weight=[0.3] + [1.0] * 10),
+        ),
         train_cfg=dict(),
-        test_cfg=dict(mode='whole')),
-    tdp=dict(features=[0], weights=[1.0]))
+        test_cfg=dict(mode='whole'),
+    ),
+    tdp=dict(features=[0], weights=[1.0]),
+)

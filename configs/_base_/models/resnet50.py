@@ -10,6 +10,9 @@ model = dict(
         init_cfg=dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmclassification/v0/resnet/'
-            'resnet50_8xb32_in1k_20210831-ea4938fc.pth')),
+            'resnet50_8xb32_in1k_20210831-ea4938fc.pth',
+        ),
+    ),
     # layer 4, before the pooling: 2048 channels
-    tdp=dict(features=[-1], weights=[1.0]))
+    tdp=dict(features=[-1], weights=[1.0]),
+)

@@ -7,4 +7,6 @@ restoration = dict(
         mid_channels=256,
         num_blocks=32,
         res_scale=0.1,
-        init_cfg=dict(checkpoint='work_dirs/pretrain_edsr-l_x4_div2k/iter_300000.pth', prefix='restorer')))
+        init_cfg=dict(checkpoint='work_dirs/pretrain_edsr-l_x4_div2k/iter_300000.pth', prefix='restorer'),
+    ),
+)

@@ -5,4 +5,6 @@ restoration = dict(
     restorer=dict(
         mid_channels=16,
         num_blocks=4,
-        init_cfg=dict(checkpoint='work_dirs/pretrain_edsr-tiny_x4_photos/iter_2000.pth', prefix='restorer')))
+        init_cfg=dict(checkpoint='work_dirs/pretrain_edsr-tiny_x4_photos/iter_2000.pth', prefix='restorer'),
+    ),
+)

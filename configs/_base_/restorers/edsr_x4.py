@@ -14,4 +14,7 @@ restoration = dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmediting/restorers/edsr/'
             'edsr_x4c64b16_1x16_300k_div2k_20200608-3c2af8a3.pth',
-            prefix='generator')))
+            prefix='generator',
+        ),
+    ),
+)

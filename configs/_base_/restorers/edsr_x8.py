@@ -2,6 +2,5 @@
 # convolution anew. With weights for ×8, set model.restorer.init_cfg.checkpoint and model.restorer.init_cfg.reinit=[].
 _base_ = 'edsr_x4.py'
 restoration = dict(
-    scale=8,
-    degradation=dict(scale=8),
-    restorer=dict(upscale_factor=8, init_cfg=dict(reinit=['upsample', 'conv_last'])))
+    scale=8, degradation=dict(scale=8), restorer=dict(upscale_factor=8, init_cfg=dict(reinit=['upsample', 'conv_last']))
+)

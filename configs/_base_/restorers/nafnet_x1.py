@@ -9,4 +9,6 @@ restoration = dict(
         mid_channels=64,
         enc_blk_nums=[2, 2, 4, 8],
         middle_blk_num=12,
-        dec_blk_nums=[2, 2, 2, 2]))
+        dec_blk_nums=[2, 2, 2, 2],
+    ),
+)

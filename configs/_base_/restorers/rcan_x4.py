@@ -12,4 +12,6 @@ restoration = dict(
         n_feats=64,
         reduction=16,
         rgb_range=255,
-        init_cfg=dict(type='Pretrained', checkpoint='work_dirs/pretrain_rcan_x4_div2k/iter_1000000.pth')))
+        init_cfg=dict(type='Pretrained', checkpoint='work_dirs/pretrain_rcan_x4_div2k/iter_1000000.pth'),
+    ),
+)

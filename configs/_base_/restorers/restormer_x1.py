@@ -15,4 +15,6 @@ restoration = dict(
         ffn_expansion_factor=2.66,
         bias=False,
         LayerNorm_type='BiasFree',
-        dual_pixel_task=False))
+        dual_pixel_task=False,
+    ),
+)

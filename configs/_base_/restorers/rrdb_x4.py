@@ -14,4 +14,7 @@ restoration = dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmediting/restorers/esrgan/'
             'esrgan_psnr_x4c64b23g32_1x16_1000k_div2k_20200420-bf5c993c.pth',
-            prefix='generator')))
+            prefix='generator',
+        ),
+    ),
+)

@@ -8,4 +8,6 @@ restoration = dict(
         num_heads=[4, 4],
         drop_path_rate=0.1,
         upsampler='pixelshuffledirect',
-        init_cfg=None))
+        init_cfg=None,
+    )
+)

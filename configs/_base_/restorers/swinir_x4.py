@@ -19,4 +19,7 @@ restoration = dict(
             type='Pretrained',
             checkpoint='https://download.openmmlab.com/mmediting/swinir/'
             'swinir_x4s48w8d6e180_8xb4-lr2e-4-500k_div2k-88e4903d.pth',
-            prefix='generator')))
+            prefix='generator',
+        ),
+    ),
+)

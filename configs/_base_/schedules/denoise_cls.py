@@ -6,7 +6,8 @@ train_cfg = dict(
     type='sr4ir_mm.AlternatingIterTrainLoop',
     max_iters=180000,
     val_interval=10000,
-    phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.0040 * scale_255))])  # λ = 0.0040
+    phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0, task_sr=0.0040 * scale_255))],
+)  # λ = 0.0040
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -14,7 +15,9 @@ optim_wrapper = dict(
     restorer=dict(
         optimizer=dict(type='SGD', lr=1e-5, momentum=0.9, weight_decay=5e-4),
         clip_grad=dict(max_norm=100),
-        paramwise_cfg=dict(bias_lr_mult=2, bias_decay_mult=0)))
+        paramwise_cfg=dict(bias_lr_mult=2, bias_decay_mult=0),
+    ),
+)
 param_scheduler = dict(restorer=[dict(type='StepLR', step_size=80000, gamma=0.1, by_epoch=False)])
 # the batch that the learning rates belong to
 auto_scale_lr = dict(enable=False, base_batch_size=10)

@@ -6,8 +6,8 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
-    restorer=dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0)))
-param_scheduler = dict(
-    restorer=[dict(type='CosineAnnealingLR', T_max='max_iters', eta_min=1e-5, by_epoch=False)])
+    restorer=dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0)),
+)
+param_scheduler = dict(restorer=[dict(type='CosineAnnealingLR', T_max='max_iters', eta_min=1e-5, by_epoch=False)])
 # the batch that the learning rates belong to
 auto_scale_lr = dict(enable=False, base_batch_size=4)

@@ -10,19 +10,22 @@ train_cfg = dict(
     phases=[
         _base_.pcl.embed,
         dict(name='restore', update='restorer', losses=dict(pixel=1.0, **_base_.pcl.losses)),
-    ])
+    ],
+)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
     restorer=dict(optimizer=dict(type='Adam', lr=5e-5)),
-    embedding=dict(optimizer=dict(type='Adam', lr=5e-5)))
+    embedding=dict(optimizer=dict(type='Adam', lr=5e-5)),
+)
 cosine = dict(
     type='sr4ir_mm.CosineRestartLR',
     by_epoch=False,
     periods=[200000, 200000, 200000],
     restart_weights=[1, 1, 1],
-    eta_min=1e-8)
+    eta_min=1e-8,
+)
 param_scheduler = dict(restorer=[cosine], embedding=[])
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=5000))
 log_processor = dict(by_epoch=False)

@@ -7,7 +7,8 @@ phases = [
         name='recognize',
         update='recognizer',
         losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34),
-        train_mode=['restorer']),
+        train_mode=['restorer'],
+    ),
 ]
 train_cfg = dict(type='sr4ir_mm.AlternatingTrainLoop', phases=phases)
 val_cfg = dict(type='ValLoop')
@@ -15,7 +16,8 @@ test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
     restorer=dict(optimizer=dict(type='AdamW', lr=1e-4, betas=(0.9, 0.999), weight_decay=0)),
-    recognizer=dict(optimizer=dict(type='SGD', momentum=0.9, weight_decay=1e-4)))
+    recognizer=dict(optimizer=dict(type='SGD', momentum=0.9, weight_decay=1e-4)),
+)
 cosine = dict(type='sr4ir_mm.CosineRestartLR', restart_weights=[1, 1], convert_to_iter_based=True)
 # The schedules of a task are in `param_scheduler`; those of its baselines, which have no warm-up and so no restart, are
 # in `baseline_param_scheduler`, which baseline_<task>.py and the protocols take.

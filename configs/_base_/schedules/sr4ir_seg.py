@@ -7,7 +7,9 @@ train_cfg = dict(max_epochs=100, val_interval=10, phases=phases)
 optim_wrapper = dict(
     recognizer=dict(
         optimizer=dict(lr=2e-2, weight_decay=1e-6),
-        paramwise_cfg=dict(custom_keys=dict(auxiliary_head=dict(lr_mult=10)))))
+        paramwise_cfg=dict(custom_keys=dict(auxiliary_head=dict(lr_mult=10))),
+    )
+)
 cosine = dict(_base_.cosine, periods=[10, 90], end=100)
 param_scheduler = dict(restorer=[dict(cosine, eta_min=1e-6)], recognizer=[dict(cosine, eta_min=1e-4)])
 # one cosine over all epochs

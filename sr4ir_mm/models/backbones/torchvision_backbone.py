@@ -30,24 +30,30 @@ class TorchvisionBackbone(BaseModule):
         **kwargs: To the torchvision constructor, for example ``dilated=True``.
     """
 
-    def __init__(self,
-                 arch: str,
-                 out_indices: Sequence[int],
-                 frozen_stages: int = 0,
-                 norm_eval: bool = False,
-                 norm_frozen: bool = False,
-                 norm_eps: Optional[float] = None,
-                 init_cfg=None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        arch: str,
+        out_indices: Sequence[int],
+        frozen_stages: int = 0,
+        norm_eval: bool = False,
+        norm_frozen: bool = False,
+        norm_eps: Optional[float] = None,
+        init_cfg=None,
+        **kwargs,
+    ) -> None:
         super().__init__(init_cfg)
         network = getattr(torchvision_models, arch, lambda **_: None)(weights=None, **kwargs)
         if not hasattr(network, 'features'):
-            raise ConfigError(f"backbone.arch is {arch!r}; allowed are torchvision's models that have `features`, "
-                              "for example 'mobilenet_v3_large'.")
+            raise ConfigError(
+                f"backbone.arch is {arch!r}; allowed are torchvision's models that have `features`, "
+                "for example 'mobilenet_v3_large'."
+            )
         if not all(0 <= index < len(network.features) for index in out_indices):
-            raise ConfigError(f'backbone.out_indices is {tuple(out_indices)}; {arch} has the stages '
-                              f'0 to {len(network.features) - 1}.')
-        self.features = network.features[:max(out_indices) + 1]
+            raise ConfigError(
+                f'backbone.out_indices is {tuple(out_indices)}; {arch} has the stages '
+                f'0 to {len(network.features) - 1}.'
+            )
+        self.features = network.features[: max(out_indices) + 1]
         self.arch = arch
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
@@ -55,8 +61,10 @@ class TorchvisionBackbone(BaseModule):
         self.features[:frozen_stages].requires_grad_(False)
         if norm_eps is not None:
             if isinstance(norm_eps, bool) or not isinstance(norm_eps, (int, float)) or norm_eps < 0:
-                raise ConfigError(f'backbone.norm_eps is {norm_eps!r}; allowed: None, or a number that is not negative, '
-                                  'for example 1e-5.')
+                raise ConfigError(
+                    f'backbone.norm_eps is {norm_eps!r}; allowed: None, or a number that is not negative, '
+                    'for example 1e-5.'
+                )
             for norm in self._norms():
                 norm.eps = float(norm_eps)
         if norm_frozen:
@@ -68,7 +76,7 @@ class TorchvisionBackbone(BaseModule):
 
     def train(self, mode: bool = True):
         super().train(mode)
-        self.features[:self.frozen_stages].eval()
+        self.features[: self.frozen_stages].eval()
         if self.norm_eval:
             for norm in self._norms():
                 norm.eval()

@@ -50,18 +50,20 @@ class FrequencyEmbedding(BaseModule):
         (N, 3, H, W), RGB in [0, 1] -> (N, 16), larger for clean images. Odd sizes are padded by replication.
     """
 
-    def __init__(self,
-                 base_channels: int = 64,
-                 norm_cfg: dict = dict(type='BN'),
-                 transform: str = 'haar',
-                 init_cfg: Optional[dict] = None) -> None:
+    def __init__(
+        self,
+        base_channels: int = 64,
+        norm_cfg: dict = dict(type='BN'),
+        transform: str = 'haar',
+        init_cfg: Optional[dict] = None,
+    ) -> None:
         super().__init__(init_cfg)
         self.transform = check_choice(transform, ('haar', 'rgb'), 'model.embedding.transform')
         self.haar = HaarTransform()
         self.blocks = nn.ModuleList()
         in_channels = 9 if transform == 'haar' else 3
         for index in range(8):
-            out_channels = base_channels * 2**(index // 2)
+            out_channels = base_channels * 2 ** (index // 2)
             self.blocks.append(
                 ConvModule(
                     in_channels,
@@ -70,7 +72,9 @@ class FrequencyEmbedding(BaseModule):
                     stride=1 + index % 2,
                     padding=1,
                     norm_cfg=norm_cfg,
-                    act_cfg=dict(type='LeakyReLU', negative_slope=0.2)))
+                    act_cfg=dict(type='LeakyReLU', negative_slope=0.2),
+                )
+            )
             in_channels = out_channels
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Conv2d(in_channels, 1, 1), nn.Flatten())
 
@@ -89,7 +93,7 @@ class FrequencyEmbedding(BaseModule):
         if self.transform == 'haar':
             image = self.haar(pad_to_multiple(image, 2, 'replicate'))[:, 1:].flatten(1, 2)
         outputs = [image]
-        for block in self.blocks[:max(wanted) + 1]:
+        for block in self.blocks[: max(wanted) + 1]:
             outputs.append(block(outputs[-1]))
         return [outputs[layer + 1] for layer in wanted]
 

@@ -1,4 +1,5 @@
 """The positives and negatives that PCL-SR (arXiv 2111.13924) contrasts a restored image with."""
+
 from typing import Sequence, Tuple
 
 import torch
@@ -20,7 +21,7 @@ def sharpen(image: Tensor, factor: Tensor) -> Tensor:
     Returns:
         Same shape, clamped to [0, 1].
     """
-    return torch.lerp(adjust_sharpness(image, 0.), image, factor.to(image).view(-1, 1, 1, 1)).clamp(0, 1)
+    return torch.lerp(adjust_sharpness(image, 0.0), image, factor.to(image).view(-1, 1, 1, 1)).clamp(0, 1)
 
 
 def gaussian_blur(image: Tensor, kernel_size: Tensor, sigma: Tensor, max_size: int) -> Tensor:
@@ -38,10 +39,10 @@ def gaussian_blur(image: Tensor, kernel_size: Tensor, sigma: Tensor, max_size: i
     (number, channels), radius = image.shape[:2], max_size // 2
     offsets = torch.arange(-radius, radius + 1, device=image.device)
     inside = offsets.abs() <= kernel_size[:, None, None] // 2
-    kernel = torch.exp(-0.5 * (offsets / sigma[..., None])**2) * inside
+    kernel = torch.exp(-0.5 * (offsets / sigma[..., None]) ** 2) * inside
     kernel = (kernel / kernel.sum(-1, keepdim=True)).to(image).repeat_interleave(channels, 0)
     # each channel of each image is a group of one convolution
-    result = F.pad(image, (radius, ) * 4, mode='reflect').flatten(0, 1)[None]
+    result = F.pad(image, (radius,) * 4, mode='reflect').flatten(0, 1)[None]
     result = F.conv2d(result, kernel[:, None, 0, :, None], groups=number * channels)
     result = F.conv2d(result, kernel[:, None, 1, None, :], groups=number * channels)
     return result[0].unflatten(0, (number, channels))
@@ -64,17 +65,19 @@ class HardSamples:
         sigma: Range of the standard deviation, in pixels, drawn for height and width.
     """
 
-    def __init__(self,
-                 num_sharpened: int = 3,
-                 sharpness: Tuple[float, float] = (1., 3.),
-                 num_blurred: int = 3,
-                 kernel_sizes: Sequence[int] = (3, 5, 7, 9, 11),
-                 sigma: Tuple[float, float] = (0.1, 2.)) -> None:
+    def __init__(
+        self,
+        num_sharpened: int = 3,
+        sharpness: Tuple[float, float] = (1.0, 3.0),
+        num_blurred: int = 3,
+        kernel_sizes: Sequence[int] = (3, 5, 7, 9, 11),
+        sigma: Tuple[float, float] = (0.1, 2.0),
+    ) -> None:
         key = 'model.contrastive.samples'
         for name, value in (('num_sharpened', num_sharpened), ('num_blurred', num_blurred)):
             if not isinstance(value, int) or value < 0:
                 raise ConfigError(f'{key}.{name} is {value!r}; allowed: a whole number from 0.')
-        for name, (low, high), least in (('sharpness', sharpness, 1.), ('sigma', sigma, 1e-3)):
+        for name, (low, high), least in (('sharpness', sharpness, 1.0), ('sigma', sigma, 1e-3)):
             if not least <= low <= high:
                 raise ConfigError(f'{key}.{name} is {(low, high)}; allowed: (low, high) with {least:g} <= low <= high.')
         if not kernel_sizes or any(size < 1 or size % 2 == 0 for size in kernel_sizes):
@@ -102,7 +105,7 @@ class HardSamples:
             return hr.new_zeros((0, *hr.shape))
         images = hr.repeat(self.num_blurred, 1, 1, 1)
         sizes = torch.tensor(self.kernel_sizes, device=hr.device)
-        sizes = sizes[torch.randint(len(sizes), (len(images), ), device=hr.device)]
+        sizes = sizes[torch.randint(len(sizes), (len(images),), device=hr.device)]
         low, high = self.sigma
         sigma = low + (high - low) * torch.rand(len(images), 2, device=hr.device)
         with _full_precision(hr):
@@ -118,4 +121,4 @@ class HardSamples:
     def negatives(self, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
         """The bicubically upsampled ``lr``, (N, 3, h, w), and the blurred clean images: (1 + K, N, 3, H, W)."""
         upsampled = F.interpolate(lr, scale_factor=scale, mode='bicubic', align_corners=False)
-        return torch.cat([upsampled[None, ..., :hr.shape[-2], :hr.shape[-1]], self.blurred(hr)])
+        return torch.cat([upsampled[None, ..., : hr.shape[-2], : hr.shape[-1]], self.blurred(hr)])

@@ -1,4 +1,5 @@
 """What the embedding networks have in common."""
+
 from typing import List, Sequence
 
 from sr4ir_mm.utils import ConfigError
@@ -16,6 +17,8 @@ def check_layers(layers: Sequence[int], count: int) -> List[int]:
     """
     for layer in layers:
         if not -count <= layer < count:
-            raise ConfigError(f'model.contrastive.layers names the layer {layer}, but model.embedding has {count}; '
-                              f'allowed: {-count} to {count - 1}.')
+            raise ConfigError(
+                f'model.contrastive.layers names the layer {layer}, but model.embedding has {count}; '
+                f'allowed: {-count} to {count - 1}.'
+            )
     return [layer % count for layer in layers]

@@ -1,4 +1,5 @@
 """A network trained for classification as an embedding, to compare a learned one with."""
+
 from typing import List, Optional, Sequence
 
 import torch
@@ -25,13 +26,15 @@ class VGGEmbedding(TorchvisionBackbone):
         init_cfg: As of :class:`mmengine.model.BaseModule`, for example
             ``dict(type='Pretrained', checkpoint='torchvision://vgg19')``.
     """
+
     #: no phase may update it
     frozen = True
 
     def __init__(self, init_cfg: Optional[dict] = None) -> None:
         # torchvision's own initialization takes seconds, and the weights come from a file
         super().__init__(
-            'vgg19', out_indices=(1, 6, 11, 20, 29), frozen_stages=30, init_cfg=init_cfg, init_weights=False)
+            'vgg19', out_indices=(1, 6, 11, 20, 29), frozen_stages=30, init_cfg=init_cfg, init_weights=False
+        )
         for name, value in (('mean', IMAGENET_MEAN), ('std', IMAGENET_STD)):
             self.register_buffer(name, torch.tensor(value).view(3, 1, 1), persistent=False)
 
@@ -48,7 +51,7 @@ class VGGEmbedding(TorchvisionBackbone):
         """
         wanted = check_layers(layers, len(self.out_indices))
         x, maps = (image - self.mean) / self.std, []
-        for index, stage in enumerate(self.features[:self.out_indices[max(wanted)] + 1]):
+        for index, stage in enumerate(self.features[: self.out_indices[max(wanted)] + 1]):
             x = stage(x)
             if index in self.out_indices:
                 maps.append(x)

@@ -4,6 +4,7 @@ SR4IR's segmentation network is torchvision's, and its released weights fit thes
 branches by one 3×3 convolution and drops whole channels; torchvision fuses them by a 1×1 convolution, drops single
 values, and has a 3×3 convolution after that.
 """
+
 from functools import partial
 from typing import Optional, Sequence
 
@@ -51,22 +52,27 @@ class DeepLabV3Head(_DefaultInit, ASPPHead):
         Feature maps, of which that at ``in_index`` is (N, in_channels, H, W) -> scores (N, num_classes, H, W).
     """
 
-    def __init__(self,
-                 dilations: Sequence[int] = (1, 12, 24, 36),
-                 dropout_ratio: float = 0.5,
-                 init_cfg: Optional[dict] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        dilations: Sequence[int] = (1, 12, 24, 36),
+        dropout_ratio: float = 0.5,
+        init_cfg: Optional[dict] = None,
+        **kwargs,
+    ) -> None:
         super().__init__(dilations=dilations, dropout_ratio=0, init_cfg=init_cfg, **kwargs)
         conv = partial(ConvModule, conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg, act_cfg=self.act_cfg)
         self.bottleneck = nn.Sequential(
-            conv((len(dilations) + 1) * self.channels, self.channels, 1), nn.Dropout(dropout_ratio),
-            conv(self.channels, self.channels, 3, padding=1))
+            conv((len(dilations) + 1) * self.channels, self.channels, 1),
+            nn.Dropout(dropout_ratio),
+            conv(self.channels, self.channels, 3, padding=1),
+        )
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
         if f'{prefix}bottleneck.conv.weight' in state_dict:
             raise CheckpointError(
                 f"The checkpoint has mmseg's ASPPHead, which the DeepLabV3 configs had before ({prefix}bottleneck.conv.weight "
-                "is a single convolution); to go on with it, set model.recognizer.decode_head.type='ASPPHead'.")
+                "is a single convolution); to go on with it, set model.recognizer.decode_head.type='ASPPHead'."
+            )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 

@@ -28,7 +28,7 @@ def similarity(image: Tensor, others: Tensor) -> Tensor:
     return F.cosine_similarity(_full(image), _full(others), dim=-3).mean((-2, -1))
 
 
-def info_nce(positive: Tensor, negative: Tensor, temperature: float = 1.) -> Tensor:
+def info_nce(positive: Tensor, negative: Tensor, temperature: float = 1.0) -> Tensor:
     r"""InfoNCE as in PCL-SR (arXiv 2111.13924), mean over images and positives:
 
     .. math:: -\log \frac{e^{s_p/\tau}}{e^{s_p/\tau} + \sum_n e^{s_n/\tau}}
@@ -88,12 +88,14 @@ class ContrastiveLoss(nn.Module):
             normalized by its own statistics.
     """
 
-    def __init__(self,
-                 layers: Sequence[int] = (4, ),
-                 form: str = 'info_nce',
-                 temperature: float = 1.,
-                 samples: dict = dict(),
-                 statistics: str = 'running') -> None:
+    def __init__(
+        self,
+        layers: Sequence[int] = (4,),
+        form: str = 'info_nce',
+        temperature: float = 1.0,
+        samples: dict = dict(),
+        statistics: str = 'running',
+    ) -> None:
         super().__init__()
         if not layers:
             raise ConfigError('model.contrastive.layers is empty; it needs at least one layer, for example [4].')

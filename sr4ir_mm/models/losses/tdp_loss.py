@@ -22,22 +22,26 @@ class TDPLoss(nn.Module):
         weights: One :math:`w_k` for each of them.
     """
 
-    def __init__(self, features: Sequence[int] = (-1, ), weights: Sequence[float] = (1., )) -> None:
+    def __init__(self, features: Sequence[int] = (-1,), weights: Sequence[float] = (1.0,)) -> None:
         super().__init__()
         if len(features) != len(weights) or not features:
-            raise ConfigError(f'model.tdp needs one weight for each feature; '
-                              f'features is {list(features)} and weights is {list(weights)}.')
+            raise ConfigError(
+                f'model.tdp needs one weight for each feature; '
+                f'features is {list(features)} and weights is {list(weights)}.'
+            )
         self.features = list(features)
         self.weights = list(weights)
 
     def select(self, feature_maps: Sequence[Tensor]) -> List[Tensor]:
         """Pick the compared maps out of all that the recognizer returns."""
         if isinstance(feature_maps, Tensor):  # from a network with one map, which it does not wrap
-            feature_maps = (feature_maps, )
+            feature_maps = (feature_maps,)
         for index in self.features:
             if not -len(feature_maps) <= index < len(feature_maps):
-                raise ConfigError(f'model.tdp.features names the feature map {index}, but the recognizer returns '
-                                  f'{len(feature_maps)}; allowed: {-len(feature_maps)} to {len(feature_maps) - 1}.')
+                raise ConfigError(
+                    f'model.tdp.features names the feature map {index}, but the recognizer returns '
+                    f'{len(feature_maps)}; allowed: {-len(feature_maps)} to {len(feature_maps) - 1}.'
+                )
         return [_map_of(feature_maps[index]) for index in self.features]
 
     def forward(self, sr_features: Sequence[Tensor], hr_features: Sequence[Tensor]) -> Tensor:

@@ -1,4 +1,5 @@
 """The denoiser of *Denoising meets high-level vision*, which calculates in the units that its recipe was published for."""
+
 import logging
 from collections import OrderedDict
 from typing import Sequence
@@ -60,15 +61,23 @@ class MultiScaleDenoiser(nn.Module):
     """
 
     #: names in checkpoints that older ones lack, and that are made while they are loaded
-    fills_in = ('units', )
+    fills_in = ('units',)
 
-    def __init__(self, padding: str = 'same', width: int = 64, momentum: float = 1e-3, img_range: float = 255.,
-                 mean: Sequence[float] = (123., 117., 104.)) -> None:
+    def __init__(
+        self,
+        padding: str = 'same',
+        width: int = 64,
+        momentum: float = 1e-3,
+        img_range: float = 255.0,
+        mean: Sequence[float] = (123.0, 117.0, 104.0),
+    ) -> None:
         super().__init__()
         self.padding = check_choice(padding, ('valid', 'same'), 'MultiScaleDenoiser.padding')
         if img_range <= 0 or len(mean) != 3:
-            raise ConfigError(f'MultiScaleDenoiser.img_range is {img_range!r} and mean is {list(mean)!r}; allowed: a '
-                              'number above 0 and three numbers, for R, G and B.')
+            raise ConfigError(
+                f'MultiScaleDenoiser.img_range is {img_range!r} and mean is {list(mean)!r}; allowed: a '
+                'number above 0 and three numbers, for R, G and B.'
+            )
         self.register_buffer('units', torch.tensor([img_range, *mean], dtype=torch.float32))
         self._register_load_state_dict_pre_hook(self._fill_units)
         half = 2 * width
@@ -78,7 +87,9 @@ class MultiScaleDenoiser(nn.Module):
                 OrderedDict(
                     conv=nn.Conv2d(inputs, outputs, 3, stride, padding=1),
                     bn=nn.BatchNorm2d(outputs, momentum=momentum),
-                    relu=nn.ReLU()))
+                    relu=nn.ReLU(),
+                )
+            )
 
         self.conv0 = nn.Conv2d(3, width, 5)
         self.conv1 = conv(width, half, stride=2)
@@ -94,7 +105,7 @@ class MultiScaleDenoiser(nn.Module):
             if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                 nn.init.kaiming_uniform_(module.weight, nonlinearity='linear')
                 if module.bias is not None:
-                    nn.init.constant_(module.bias, 0.2 if isinstance(module, nn.Conv2d) else 0.)
+                    nn.init.constant_(module.bias, 0.2 if isinstance(module, nn.Conv2d) else 0.0)
 
     def forward(self, image: Tensor) -> Tensor:
         if self.padding == 'valid':
@@ -103,7 +114,7 @@ class MultiScaleDenoiser(nn.Module):
         bottom, right = (3 + (1 - side) % 4 for side in (height, width))
         # what is too small to be reflected is replicated
         mode = 'reflect' if min(height, width) > 6 else 'replicate'
-        return self._forward(F.pad(image, (4, right, 4, bottom), mode))[..., 1:height + 1, 1:width + 1]
+        return self._forward(F.pad(image, (4, right, 4, bottom), mode))[..., 1 : height + 1, 1 : width + 1]
 
     def _forward(self, image: Tensor) -> Tensor:
         img_range, mean = self.units[0], self.units[1:, None, None]
@@ -117,6 +128,10 @@ class MultiScaleDenoiser(nn.Module):
     def _fill_units(self, state_dict: dict, prefix: str, *_) -> None:
         """Give weights of before the published units those that they were trained in."""
         if f'{prefix}conv0.weight' in state_dict and f'{prefix}units' not in state_dict:
-            print_log('The weights of MultiScaleDenoiser come without units: they were trained on [0, 1], and the network '
-                      'now calculates there. The published learning rates belong to 0–255.', 'current', logging.WARNING)
-            state_dict[f'{prefix}units'] = torch.tensor([1., 0., 0., 0.])
+            print_log(
+                'The weights of MultiScaleDenoiser come without units: they were trained on [0, 1], and the network '
+                'now calculates there. The published learning rates belong to 0–255.',
+                'current',
+                logging.WARNING,
+            )
+            state_dict[f'{prefix}units'] = torch.tensor([1.0, 0.0, 0.0, 0.0])

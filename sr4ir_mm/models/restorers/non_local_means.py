@@ -29,6 +29,7 @@ class NonLocalMeans(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         from skimage.restoration import denoise_nl_means
+
         sigma = self.sigma / 255
         restored = [
             denoise_nl_means(
@@ -38,6 +39,8 @@ class NonLocalMeans(nn.Module):
                 h=self.strength * sigma,
                 fast_mode=True,
                 sigma=sigma,
-                channel_axis=-1) for one in image.detach().permute(0, 2, 3, 1).float().cpu().numpy()
+                channel_axis=-1,
+            )
+            for one in image.detach().permute(0, 2, 3, 1).float().cpu().numpy()
         ]
         return torch.from_numpy(np.stack(restored)).permute(0, 3, 1, 2).to(image)

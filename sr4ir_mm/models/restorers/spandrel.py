@@ -1,4 +1,5 @@
 """Networks of the library spandrel as restorers: RCAN, HAT, DAT, DRCT, SwinIR, DnCNN, SCUNet, NAFNet and others."""
+
 import inspect
 import math
 import sys
@@ -43,21 +44,27 @@ class Spandrel(nn.Module):
         CheckpointError: The checkpoint cannot be read, or spandrel does not recognize it.
     """
 
-    def __init__(self,
-                 architecture: Optional[str] = None,
-                 checkpoint: Optional[str] = None,
-                 prefix: Optional[str] = None,
-                 **kwargs: Any) -> None:
+    def __init__(
+        self,
+        architecture: Optional[str] = None,
+        checkpoint: Optional[str] = None,
+        prefix: Optional[str] = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__()
         # a hook, as MMEngine collects the weights of a checkpoint past `state_dict` of the parts
         self._register_state_dict_hook(_plain_names)
         if (architecture is None) == (checkpoint is None):
-            raise ConfigError('model.restorer of type sr4ir_mm.Spandrel needs either `architecture`, with its arguments, '
-                              f'or `checkpoint`; found architecture={architecture!r} and checkpoint={checkpoint!r}.')
+            raise ConfigError(
+                'model.restorer of type sr4ir_mm.Spandrel needs either `architecture`, with its arguments, '
+                f'or `checkpoint`; found architecture={architecture!r} and checkpoint={checkpoint!r}.'
+            )
         if checkpoint is not None:
             if kwargs:
-                raise ConfigError(f'model.restorer.{next(iter(kwargs))} is set beside model.restorer.checkpoint, which '
-                                  'tells all arguments of the network; leave it out.')
+                raise ConfigError(
+                    f'model.restorer.{next(iter(kwargs))} is set beside model.restorer.checkpoint, which '
+                    'tells all arguments of the network; leave it out.'
+                )
             description = _recognize(checkpoint, prefix)
             self.network = description.model
         else:
@@ -72,8 +79,7 @@ class Spandrel(nn.Module):
         # how the network is called; the description's own call is for inference only
         self._call = description._call_fn
         # spandrel makes the map of noise levels that these want beside the image for a batch of one
-        self._one_by_one = (description.architecture.id == 'DRUNet'
-                            or getattr(self.network, 'mode', None) == 'FDnCNN')
+        self._one_by_one = description.architecture.id == 'DRUNet' or getattr(self.network, 'mode', None) == 'FDnCNN'
         for module in self.network.modules():
             # RCAN says so of its constant mean color, and PyTorch does not listen
             if vars(module).get('requires_grad') is False:
@@ -82,12 +88,16 @@ class Spandrel(nn.Module):
     def _check(self, description) -> None:
         name = f'model.restorer ({description.architecture.name} of spandrel)'
         if description.purpose == 'Inpainting':
-            raise ConfigError(f'{name} fills holes and needs a mask beside the image; allowed: networks that restore '
-                              'an image without further inputs.')
+            raise ConfigError(
+                f'{name} fills holes and needs a mask beside the image; allowed: networks that restore '
+                'an image without further inputs.'
+            )
         channels = description.input_channels, description.output_channels
         if channels != (3, 3):
-            raise ConfigError(f'{name} takes images of {channels[0]} and returns images of {channels[1]} channels; '
-                              'allowed in a cascade: 3 and 3, for RGB.')
+            raise ConfigError(
+                f'{name} takes images of {channels[0]} and returns images of {channels[1]} channels; '
+                'allowed in a cascade: 3 and 3, for RGB.'
+            )
 
     @property
     def tile_multiple(self) -> int:
@@ -107,7 +117,7 @@ class Spandrel(nn.Module):
             restored = torch.cat([self._call(self.network, one) for one in padded.split(1)])
         else:
             restored = self._call(self.network, padded)
-        return restored[..., :height * self.scale, :width * self.scale]
+        return restored[..., : height * self.scale, : width * self.scale]
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args) -> None:
         # the opposite of `_plain_names`
@@ -127,8 +137,9 @@ def _import():
     try:
         import spandrel
     except ImportError as error:
-        raise ConfigError('model.restorer is of type sr4ir_mm.Spandrel, which needs the library spandrel; '
-                          f'install it: {INSTALL}') from error
+        raise ConfigError(
+            'model.restorer is of type sr4ir_mm.Spandrel, which needs the library spandrel; ' f'install it: {INSTALL}'
+        ) from error
     return spandrel
 
 
@@ -159,8 +170,10 @@ def _build(name: str, arguments: dict) -> tuple:
         # it describes weights, and makes a second network of them that is not needed
         return built, architecture.load(dict(built.state_dict()))
     except Exception as error:  # each network checks its arguments in its own way, or does not
-        raise ConfigError(f'model.restorer: spandrel cannot build or describe {name} with the arguments {arguments} '
-                          f'({type(error).__name__}: {error}).') from error
+        raise ConfigError(
+            f'model.restorer: spandrel cannot build or describe {name} with the arguments {arguments} '
+            f'({type(error).__name__}: {error}).'
+        ) from error
 
 
 def _recognize(checkpoint: str, prefix: Optional[str]):
@@ -172,7 +185,7 @@ def _recognize(checkpoint: str, prefix: Optional[str]):
     if prefix is not None:
         start = f'{prefix.rstrip(".")}.'
         below = f' below {start!r}'
-        weights = {name[len(start):]: value for name, value in weights.items() if name.startswith(start)}
+        weights = {name[len(start) :]: value for name, value in weights.items() if name.startswith(start)}
     examples = some(weights)
     try:
         description = spandrel.MAIN_REGISTRY.load(dict(weights))
@@ -181,7 +194,11 @@ def _recognize(checkpoint: str, prefix: Optional[str]):
             f'model.restorer.checkpoint is {checkpoint!r}, which spandrel does not recognize{below} '
             f'({type(error).__name__}: {quote(str(error), 200) if str(error) else "no network it knows has such weights"}); it has for example '
             f'{examples}. Name the network by model.restorer.architecture, with its arguments, and the file in '
-            "model.restorer.init_cfg, or, for the checkpoint of a cascade, set prefix='restorer'.") from error
-    print_log(f'model.restorer: {checkpoint} is spandrel\'s {description.architecture.name} '
-              f'({", ".join(description.tags)}), ×{description.scale}', 'current')
+            "model.restorer.init_cfg, or, for the checkpoint of a cascade, set prefix='restorer'."
+        ) from error
+    print_log(
+        f'model.restorer: {checkpoint} is spandrel\'s {description.architecture.name} '
+        f'({", ".join(description.tags)}), ×{description.scale}',
+        'current',
+    )
     return description

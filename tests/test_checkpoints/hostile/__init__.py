@@ -1,4 +1,5 @@
 """Files that somebody could make to harm whoever loads them, by their names; each is made when it is asked for."""
+
 from .bombs import bombs
 from .calls import calls
 from .formats import contents, formats

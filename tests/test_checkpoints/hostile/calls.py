@@ -1,4 +1,5 @@
 """What would run, and what the reader does call, with arguments that it does not expect."""
+
 import struct
 
 from .opcodes import call, in_dict, legacy, name, number, pickled, text, zipped
@@ -9,8 +10,7 @@ CALLS = {
     'nt.system': [text('touch executed')],
     'os.popen': [text('touch executed')],
     'os.execv': [text('/bin/touch'), pickled(['touch', 'executed'])],
-    'os.posix_spawn': [text('/bin/touch'), pickled(['touch', 'executed']),
-                       pickled({})],
+    'os.posix_spawn': [text('/bin/touch'), pickled(['touch', 'executed']), pickled({})],
     'posix.remove': [text('precious')],
     'os.unlink': [text('precious')],
     'os.rename': [text('precious'), text('executed')],
@@ -89,9 +89,7 @@ CALLS = {
     'torch._utils._rebuild_sparse_tensor': [],
     'torch._utils._rebuild_qtensor': [],
     'torch._utils._rebuild_meta_tensor_no_storage': [],
-    'torch._tensor._rebuild_from_type_v2': [name('builtins.int'),
-                                            name('builtins.int'),
-                                            pickled(()), b'N'],
+    'torch._tensor._rebuild_from_type_v2': [name('builtins.int'), name('builtins.int'), pickled(()), b'N'],
     'torch.nn.Sequential': [],
     'torch.serialization.load': [text('precious')],
     'numpy.load': [text('precious')],
@@ -111,10 +109,23 @@ CALLS = {
 }
 
 #: what the reader does call, with arguments that it does not expect
-ALLOWED = ('torch._utils._rebuild_tensor', 'torch._utils._rebuild_tensor_v2', 'torch._utils._rebuild_parameter',
-           'torch.Size', 'torch.device', 'collections.OrderedDict', 'collections.defaultdict', 'builtins.set',
-           'builtins.frozenset', 'builtins.getattr', '_codecs.encode', 'numpy.dtype',
-           'numpy.core.multiarray._reconstruct', 'numpy.core.multiarray.scalar', 'mmengine.config.config.ConfigDict')
+ALLOWED = (
+    'torch._utils._rebuild_tensor',
+    'torch._utils._rebuild_tensor_v2',
+    'torch._utils._rebuild_parameter',
+    'torch.Size',
+    'torch.device',
+    'collections.OrderedDict',
+    'collections.defaultdict',
+    'builtins.set',
+    'builtins.frozenset',
+    'builtins.getattr',
+    '_codecs.encode',
+    'numpy.dtype',
+    'numpy.core.multiarray._reconstruct',
+    'numpy.core.multiarray.scalar',
+    'mmengine.config.config.ConfigDict',
+)
 ARGUMENTS = dict(
     nothing=[],
     None_=[b'N'],
@@ -122,7 +133,8 @@ ARGUMENTS = dict(
     numbers=[number(2**70), number(-1)],
     nested=[pickled([[[1]]]), pickled({1: [2]})],
     classes=[name('numpy.ndarray'), name('torch.FloatStorage')],
-    many=[b'N'] * 1000)
+    many=[b'N'] * 1000,
+)
 
 
 def calls():
@@ -132,45 +144,31 @@ def calls():
         yield f'legacy, {path}', lambda path=path: legacy(in_dict(call(path, *CALLS[path])))
     system, touch = name('posix.system'), b'(' + text('touch executed') + b't'
     ways = {
-        'NEWOBJ':
-        system + touch + b'\x81',
-        'NEWOBJ_EX':
-        system + touch + b'}\x92',
-        'OBJ':
-        b'(' + system + text('touch executed') + b'o',
-        'INST':
-        b'(' + text('touch executed') + b'iposix\nsystem\n',
-        'STACK_GLOBAL':
-        text('posix') + text('system') + b'\x93' + touch + b'R',
-        'EXT1':
-        b'\x82\x01',
-        'EXT4':
-        b'\x84\1\0\0\0',
-        'BUILD':
-        name('numpy.ndarray') + pickled(dict(a=1)) + b'b',
-        'PERSID':
-        b'Pexecuted\n',
-        'BINPERSID of a list':
-        pickled([1]) + b'Q',
-        'NEXT_BUFFER':
-        b'\x97',
-        'BYTEARRAY8':
-        b'\x96' + struct.pack('<Q', 2**40),
-        'BUILD of a dict':
-        b'}' + pickled(dict(a=1)) + b'b',
-        'BUILD of an ordered dict':
-        call('collections.OrderedDict') + pickled(dict(keys=1)) + b'b',
-        'unknown opcode':
-        b'\xff',
-        'dotted name':
-        name('collections.OrderedDict.clear'),
-        'call of a result':
-        call('torch.Size', pickled((1, ))) + b')R',
-        'call of a class':
-        name('builtins.list') + b')R',
-        'call of a method':
-        call('builtins.getattr', name('mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler'),
-             text('_annealing_cos')) + pickled((1, 2, 3)) + b'R'
+        'NEWOBJ': system + touch + b'\x81',
+        'NEWOBJ_EX': system + touch + b'}\x92',
+        'OBJ': b'(' + system + text('touch executed') + b'o',
+        'INST': b'(' + text('touch executed') + b'iposix\nsystem\n',
+        'STACK_GLOBAL': text('posix') + text('system') + b'\x93' + touch + b'R',
+        'EXT1': b'\x82\x01',
+        'EXT4': b'\x84\1\0\0\0',
+        'BUILD': name('numpy.ndarray') + pickled(dict(a=1)) + b'b',
+        'PERSID': b'Pexecuted\n',
+        'BINPERSID of a list': pickled([1]) + b'Q',
+        'NEXT_BUFFER': b'\x97',
+        'BYTEARRAY8': b'\x96' + struct.pack('<Q', 2**40),
+        'BUILD of a dict': b'}' + pickled(dict(a=1)) + b'b',
+        'BUILD of an ordered dict': call('collections.OrderedDict') + pickled(dict(keys=1)) + b'b',
+        'unknown opcode': b'\xff',
+        'dotted name': name('collections.OrderedDict.clear'),
+        'call of a result': call('torch.Size', pickled((1,))) + b')R',
+        'call of a class': name('builtins.list') + b')R',
+        'call of a method': call(
+            'builtins.getattr',
+            name('mmengine.optim.scheduler.param_scheduler.OneCycleParamScheduler'),
+            text('_annealing_cos'),
+        )
+        + pickled((1, 2, 3))
+        + b'R',
     }
     for way, content in ways.items():
         yield f'by {way}', lambda content=content: zipped(in_dict(content))

@@ -1,4 +1,5 @@
 """Archives and headers that are not what they seem, damaged files, and whole ones with the wrong content."""
+
 import io
 import json
 import struct
@@ -42,9 +43,9 @@ def damaged(content, seed):
         elif way == 1:
             content[place] = rng.randint(256)
         elif way == 2:
-            del content[place:place + rng.randint(1, 20)]
+            del content[place : place + rng.randint(1, 20)]
         else:
-            content[place:place] = content[place:place + rng.randint(1, 100)]
+            content[place:place] = content[place : place + rng.randint(1, 100)]
     return bytes(content)
 
 
@@ -69,9 +70,9 @@ HEADERS = {
     'of an end before its begin': one(data_offsets=[16, 0]),
     'of negative offsets': one(data_offsets=[-16, 0]),
     'of overlapping tensors': dict(one(), b=dict(dtype='F32', shape=[4], data_offsets=[0, 16])),
-    'of 100,000 tensors': dict(one(),
-                               **{str(i): dict(dtype='F32', shape=[0], data_offsets=[16, 16])
-                                  for i in range(100_000)}),
+    'of 100,000 tensors': dict(
+        one(), **{str(i): dict(dtype='F32', shape=[0], data_offsets=[16, 16]) for i in range(100_000)}
+    ),
     'that is a list': b'{}[]',
     'that is nested': b'{"a":' + b'[' * 200_000 + b']' * 200_000 + b'}',
     'that is nested, as text': dict(one(), __metadata__=dict(meta='[' * 200_000)),
@@ -81,12 +82,8 @@ HEADERS = {
     'of meta that is no JSON': dict(one(), __metadata__=dict(meta='{')),
     'of a long number': dict(one(), __metadata__=dict(meta='9' * 10_000)),
     'of many lists': dict(one(), __metadata__=dict(meta='[' + '[],' * 2_700_000 + '[]]')),
-    'of a long name': {
-        'a' * 5_000_000: one()['a']
-    },
-    'of a name that a terminal obeys': {
-        '\x1b]0;owned\x07\x1b[2J': one()['a']
-    },
+    'of a long name': {'a' * 5_000_000: one()['a']},
+    'of a name that a terminal obeys': {'\x1b]0;owned\x07\x1b[2J': one()['a']},
     'of NaN': b'{"a": NaN}',
 }
 
@@ -98,20 +95,43 @@ def formats():
     yield 'a directory of 50,000 entries', lambda: entries(50_000)
     yield 'an entry twice', lambda: entries(1)
     yield 'a link', link
-    for names in (('archive/constants.pkl', ), ('other/data.pkl', ), ('../../executed', ), ('/executed', ),
-                  ('archive/byteorder', ), ('archive/\x1b[2J', ), ('a' * 60_000, )):
+    for names in (
+        ('archive/constants.pkl',),
+        ('other/data.pkl',),
+        ('../../executed',),
+        ('/executed',),
+        ('archive/byteorder',),
+        ('archive/\x1b[2J',),
+        ('a' * 60_000,),
+    ):
         yield f'entries {names[0][:30]!r}', lambda names=names: with_names(*names)
     yield 'big-endian', lambda: zipped(in_dict(tensor()), **{'archive/byteorder': b'big'})
     yield 'a byte order that a terminal obeys', lambda: zipped(EMPTY, **{'archive/byteorder': b'\x1b[2J' * 10**5})
-    yield 'encrypted', lambda: changed(
-        zipped(EMPTY), b'PK\x01\x02\x14\x03\x14\x00\x00\x00', b'PK\x01\x02\x14\x03\x14\x00\x01\x00')
-    yield 'another size', lambda: changed(
-        zipped(in_dict(tensor())), struct.pack('<2L', 16, 16), struct.pack('<2L', 16, 2**31))
+    yield (
+        'encrypted',
+        lambda: changed(zipped(EMPTY), b'PK\x01\x02\x14\x03\x14\x00\x00\x00', b'PK\x01\x02\x14\x03\x14\x00\x01\x00'),
+    )
+    yield (
+        'another size',
+        lambda: changed(zipped(in_dict(tensor())), struct.pack('<2L', 16, 16), struct.pack('<2L', 16, 2**31)),
+    )
     for part in range(1, 10):
-        yield f'{part}0 % of a zip', lambda part=part: good[:len(good) * part // 10]
-        yield f'{part}0 % of an old file', lambda part=part: old[:len(old) * part // 10]
-    for content in (b'', b'PK', b'\x80', b'\x80\x02', b'{', b'\0' * 100, b'<html>', b'PK\x05\x06' + bytes(18),
-                    b'\x80\x02.', b'\x80\xff}.', b'\x80\x02}.' * 5, b'\x80\x02N.' * 5):
+        yield f'{part}0 % of a zip', lambda part=part: good[: len(good) * part // 10]
+        yield f'{part}0 % of an old file', lambda part=part: old[: len(old) * part // 10]
+    for content in (
+        b'',
+        b'PK',
+        b'\x80',
+        b'\x80\x02',
+        b'{',
+        b'\0' * 100,
+        b'<html>',
+        b'PK\x05\x06' + bytes(18),
+        b'\x80\x02.',
+        b'\x80\xff}.',
+        b'\x80\x02}.' * 5,
+        b'\x80\x02N.' * 5,
+    ):
         yield f'only {content[:20]!r}', lambda content=content: content
     for what, header in HEADERS.items():
         yield f'safetensors {what}', lambda header=header: safetensors(header)

@@ -1,4 +1,5 @@
 """Pickles of any content, opcode by opcode, and the files of ``torch.save`` around them."""
+
 import io
 import pickle
 import struct
@@ -57,7 +58,7 @@ def zipped(content, **entries):
 
 
 def legacy(content, keys=(), rest=b''):
-    head = [pickle.dumps(value, 2) for value in (0x1950a86a20f9469cfc6c, 1001, dict(little_endian=True))]
+    head = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, dict(little_endian=True))]
     return b''.join(head) + content + pickle.dumps(list(keys), 2) + rest
 
 
@@ -66,8 +67,17 @@ def storage(key='0', count=4, dtype='FloatStorage', view=b''):
 
 
 def tensor(size=(2, 2), stride=(2, 1), offset=0, memory=None):
-    return (name('torch._utils._rebuild_tensor_v2') + b'(' + (memory or storage()) + number(offset) + numbers(size) +
-            numbers(stride) + b'\x89' + call('collections.OrderedDict') + b'tR')
+    return (
+        name('torch._utils._rebuild_tensor_v2')
+        + b'('
+        + (memory or storage())
+        + number(offset)
+        + numbers(size)
+        + numbers(stride)
+        + b'\x89'
+        + call('collections.OrderedDict')
+        + b'tR'
+    )
 
 
 def everything():
@@ -75,14 +85,16 @@ def everything():
     weights = OrderedDict((f'layer{index}.weight', torch.full((3, 3), 1.5)) for index in range(4))
     weights._metadata = OrderedDict({'': dict(version=1)})
     history = HistoryBuffer()
-    history.update(1.)
+    history.update(1.0)
     return dict(
         meta=dict(
-            epoch=1, iter=2, classes=('a', 'b'), best=np.float64(1), cfg=Config(dict(a=1)), options=ConfigDict(a=1)),
+            epoch=1, iter=2, classes=('a', 'b'), best=np.float64(1), cfg=Config(dict(a=1)), options=ConfigDict(a=1)
+        ),
         state_dict=weights,
         message_hub=dict(log_scalars=dict(loss=history), runtime_info=dict(epoch=1), resumed_keys=dict(epoch=True)),
-        optimizer=dict(state={0: dict(step=torch.tensor(1.))}, param_groups=[dict(lr=0.1, params=[0])]),
-        array=np.arange(4))
+        optimizer=dict(state={0: dict(step=torch.tensor(1.0))}, param_groups=[dict(lr=0.1, params=[0])]),
+        array=np.arange(4),
+    )
 
 
 def saved(content, new=True):

@@ -2,6 +2,7 @@
 
 A path for each line of the input; for each, a line of JSON comes back.
 """
+
 import json
 import os
 import resource
@@ -16,10 +17,33 @@ from sr4ir_mm.utils import CheckpointError
 
 SECONDS, MEMORY = 10, 2**30  # of processor time; of the whole process, with Python and PyTorch
 #: what nobody does who only reads
-ACTS = ('exec', 'compile', 'import', 'os.system', 'os.exec', 'os.posix_spawn', 'os.fork', 'os.forkpty', 'os.kill',
-        'os.remove', 'os.rename', 'os.mkdir', 'os.rmdir', 'os.link', 'os.symlink', 'os.chmod', 'os.truncate',
-        'shutil.rmtree', 'shutil.copyfile', 'subprocess.Popen', 'pty.spawn', 'socket.connect', 'ctypes.dlopen',
-        'urllib.Request', 'webbrowser.open')
+ACTS = (
+    'exec',
+    'compile',
+    'import',
+    'os.system',
+    'os.exec',
+    'os.posix_spawn',
+    'os.fork',
+    'os.forkpty',
+    'os.kill',
+    'os.remove',
+    'os.rename',
+    'os.mkdir',
+    'os.rmdir',
+    'os.link',
+    'os.symlink',
+    'os.chmod',
+    'os.truncate',
+    'shutil.rmtree',
+    'shutil.copyfile',
+    'subprocess.Popen',
+    'pty.spawn',
+    'socket.connect',
+    'ctypes.dlopen',
+    'urllib.Request',
+    'webbrowser.open',
+)
 
 
 def memory(key):
@@ -38,7 +62,7 @@ def read(path):
 
     before = resource.getrusage(resource.RUSAGE_SELF)
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
-    resource.setrlimit(resource.RLIMIT_AS, (memory('VmSize') + MEMORY, ) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (memory('VmSize') + MEMORY,) * 2)
     sys.addaudithook(watch)
     try:
         load_checkpoint(path)
