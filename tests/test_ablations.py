@@ -5,9 +5,9 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
-from sr4ir_mm.utils.protocols import apply_protocol, load_protocols
 from tests.conftest import ROOT
 from tests.test_configs import reduced
 

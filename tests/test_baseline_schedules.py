@@ -9,9 +9,9 @@ import torch
 from mmengine.config import Config
 
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
 from sr4ir_mm.registry import PARAM_SCHEDULERS
-from sr4ir_mm.utils import ConfigError
-from sr4ir_mm.utils.protocols import apply_protocol, load_protocols
 from tests.conftest import ROOT
 
 PROTOCOLS = ROOT / 'configs/_base_/protocols.py'

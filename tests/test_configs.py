@@ -15,8 +15,8 @@ from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from sr4ir_mm.config.check import _check_keys
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils.config_check import _check_keys
 
 ROOT = Path(__file__).parents[1]
 METHODS = sorted(folder for folder in (ROOT / 'configs').iterdir() if folder.is_dir() and folder.name != '_base_')

@@ -113,7 +113,7 @@ def test_the_installed_package(installed, tmp_path):
     (tmp_path / 'look.py').write_text(
         'import sr4ir_mm\n'
         'from mmengine.registry import MODELS, init_default_scope\n'
-        'from sr4ir_mm.utils import load_config\n'
+        'from sr4ir_mm.config import load_config\n'
         "cfg = load_config('mine.py', {})\n"
         "assert '_scope_' not in cfg.train_dataloader and '_scope_' not in cfg.optim_wrapper\n"
         'init_default_scope(cfg.default_scope)\n'

@@ -11,7 +11,8 @@ import torch
 from mmengine.config import DictAction
 from mmengine.registry import DATASETS, init_default_scope
 
-from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool
+from sr4ir_mm.config import check_config, load_config
+from sr4ir_mm.errors import ConfigError, run_tool
 from sr4ir_mm.utils.images import make_writable, to_uint8, write_image
 
 
@@ -44,7 +45,7 @@ def pictures_of(drawer, packed: dict) -> tuple:
     from mmengine.dataset import pseudo_collate
 
     from sr4ir_mm.models.batch import Batch, blend
-    from sr4ir_mm.models.restorers import Interpolation
+    from sr4ir_mm.models.restorers.interpolation import Interpolation
     from sr4ir_mm.visualization import Tile
 
     data = drawer.cascade.data_preprocessor(pseudo_collate([packed]), False)

@@ -28,16 +28,14 @@ from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 from mmengine.config import Config, ConfigDict, DictAction
 
-from sr4ir_mm.utils import ConfigError, check_config, load_config, run_tool, skip_metrics
-from sr4ir_mm.utils.config_check import RUNNER_KEYS, check_file
-from sr4ir_mm.utils.differences import Differences, difference_table
-from sr4ir_mm.utils.errors import check_choice
-from sr4ir_mm.utils.evaluators import check_metric_weights
+from sr4ir_mm.config import RUNNER_KEYS, check_config, check_file, check_metric_weights, load_config, skip_metrics
+from sr4ir_mm.errors import ConfigError, check_choice, run_tool
+from sr4ir_mm.evaluation.predictions import FILE_NAMES
+from sr4ir_mm.experiments.differences import Differences, difference_table
+from sr4ir_mm.experiments.process import import_once, start_script
+from sr4ir_mm.experiments.protocols import apply_protocol, in_order, load_protocols, set_sigma
+from sr4ir_mm.experiments.report import main_metric, markdown, plot, summarize, write_csv
 from sr4ir_mm.utils.files import write_json
-from sr4ir_mm.utils.predictions import FILE_NAMES
-from sr4ir_mm.utils.process import import_once, start_script
-from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
-from sr4ir_mm.utils.report import main_metric, markdown, plot, summarize, write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'

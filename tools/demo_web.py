@@ -19,7 +19,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from sr4ir_mm.utils import ConfigError, run_tool
+from sr4ir_mm.errors import ConfigError, run_tool
 from sr4ir_mm.utils.images import ImageError, list_images, read_image
 
 PAGE = Path(__file__).with_suffix('.html')
@@ -234,7 +234,7 @@ def _rows(prediction: dict, classes: List[str]) -> List[Tuple[str, str]]:
         best = sorted(zip(prediction['pred_scores'], classes), reverse=True)[:5]
         return [(name, f'{score:.3f}') for score, name in best]
     if 'bboxes' in prediction:
-        from sr4ir_mm.models.detector import SHOWN_SCORE
+        from sr4ir_mm.models.tasks.detector import SHOWN_SCORE
 
         return [
             (name, f'{score:.3f}')

@@ -7,7 +7,7 @@ import argparse
 
 from mmengine.config import DictAction
 
-from sr4ir_mm.utils import run_tool
+from sr4ir_mm.errors import run_tool
 from sr4ir_mm.utils.images import MAX_PIXELS, list_images, make_writable
 
 

@@ -12,10 +12,11 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
+from sr4ir_mm.config import check_config, check_file, load_config, skip_metrics
 from sr4ir_mm.engine import init_dist_without_gpu
-from sr4ir_mm.engine.utils import unwrap
-from sr4ir_mm.utils import ConfigError, check_config, check_file, load_config, run_tool, skip_metrics
-from sr4ir_mm.utils.test_report import ask_for_classes, report_test
+from sr4ir_mm.errors import ConfigError, run_tool
+from sr4ir_mm.experiments.test_report import ask_for_classes, report_test
+from sr4ir_mm.utils.runner import unwrap
 
 
 def parse_args(argv=None) -> argparse.Namespace:

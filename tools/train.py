@@ -9,16 +9,10 @@ from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
+from sr4ir_mm.checkpoints.integrity import latest_checkpoint
+from sr4ir_mm.config import check_auto_scale_lr, check_config, check_file, load_config, skip_metrics
 from sr4ir_mm.engine import init_dist_without_gpu, is_first_process
-from sr4ir_mm.utils import (
-    check_auto_scale_lr,
-    check_config,
-    check_file,
-    latest_checkpoint,
-    load_config,
-    run_tool,
-    skip_metrics,
-)
+from sr4ir_mm.errors import run_tool
 from sr4ir_mm.utils.files import locked
 
 

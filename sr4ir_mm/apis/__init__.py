@@ -1,3 +1,3 @@
-from .inferencer import CascadeInferencer, Result
+from sr4ir_mm.apis.inferencer import CascadeInferencer, Result
 
 __all__ = ['CascadeInferencer', 'Result']

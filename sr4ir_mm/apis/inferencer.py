@@ -14,14 +14,16 @@ from rich.progress import track
 from torch import nn
 
 from sr4ir_mm.checkpoints import load_checkpoint, trust_checkpoints, use_safe_loader
+from sr4ir_mm.checkpoints.integrity import check_filled
+from sr4ir_mm.config import check_file, check_weights
+from sr4ir_mm.errors import CheckpointError, ConfigError, check_choice
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.models.tiling import restore_in_tiles
-from sr4ir_mm.utils import CheckpointError, ConfigError, check_choice, check_file, check_filled, check_weights
 from sr4ir_mm.utils.images import MAX_PIXELS, ImageError, list_images, read_image, to_uint8, unique_names, with_palette
 from sr4ir_mm.visualization import PanelDrawer
 
-from .export import OnnxCascade, OnnxGraph
+from .onnx import OnnxCascade, OnnxGraph
 from .outputs import OutputFolder
 
 #: what puts a sample into the form of each host library

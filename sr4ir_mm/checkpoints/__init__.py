@@ -1,7 +1,14 @@
-from .doors import check_doors
-from .loader import download, load_checkpoint, read_file, save_checkpoint, trust_checkpoints, use_safe_loader
-from .parts import Report, check_nested, load_part, weights_of
-from .zoo import zoo_url
+from sr4ir_mm.checkpoints.doors import check_doors
+from sr4ir_mm.checkpoints.loader import (
+    download,
+    load_checkpoint,
+    read_file,
+    save_checkpoint,
+    trust_checkpoints,
+    use_safe_loader,
+)
+from sr4ir_mm.checkpoints.parts import Report, check_nested, load_part, weights_of
+from sr4ir_mm.checkpoints.zoo import zoo_url
 
 __all__ = [
     'Report',

@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterator, Set, Tuple
 import torch
 from mmengine.config import Config
 
-from sr4ir_mm.utils import CheckpointError
+from sr4ir_mm.errors import CheckpointError
 
 #: steps of the pickle machine, each at most a few hundred bytes; a tensor takes about 40
 MAX_STEPS = 2_000_000

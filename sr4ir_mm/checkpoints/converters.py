@@ -6,7 +6,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from torch import Tensor
 
-from sr4ir_mm.utils import CheckpointError, ConfigError, quote, some
+from sr4ir_mm.errors import CheckpointError, ConfigError, quote, some
 
 from .loader import load_checkpoint
 from .parts import weights_of

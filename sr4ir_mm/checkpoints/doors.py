@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.errors import ConfigError
 
 from .loader import is_trusted
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, Optional
 import numpy as np
 from mmengine.config import Config
 
-from sr4ir_mm.utils import CheckpointError, quote, some
+from sr4ir_mm.errors import CheckpointError, quote, some
 
 from .converters import for_mmagic
 from .loader import load_checkpoint, save_checkpoint

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Dict, Tuple
 
 import torch
 
-from sr4ir_mm.utils import CheckpointError, quote
+from sr4ir_mm.errors import CheckpointError, quote
 
 from .budget import Budget, check_size
 from .unpickler import Storage, Unpickler, check, whole_numbers
@@ -40,7 +40,7 @@ def read_zip(archive: zipfile.ZipFile, file_size: int) -> Any:
     """Read a file in PyTorch's format since 1.6, onto the CPU.
 
     Args:
-        archive: As :func:`sr4ir_mm.utils.checkpoint.open_archive` returns it. Each entry's checksum is compared.
+        archive: As :func:`sr4ir_mm.checkpoints.integrity.open_archive` returns it. Each entry's checksum is compared.
         file_size: Bytes of the file, by which the memory is bounded.
     """
     names = archive.namelist()

@@ -27,12 +27,12 @@ from mmengine.runner.checkpoint import (
 )
 from mmengine.utils import apply_to
 
-from sr4ir_mm.utils import CheckpointError, check_choice, quote
-from sr4ir_mm.utils.checkpoint import open_archive
+from sr4ir_mm.errors import CheckpointError, check_choice, quote
 from sr4ir_mm.utils.files import write_at_once
 
 from .budget import check_structure
 from .formats import read_legacy, read_safetensors, read_zip
+from .integrity import open_archive
 from .unpickler import Refused
 from .zoo import ZOO_SCOPES, zoo_url
 

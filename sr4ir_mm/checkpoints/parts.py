@@ -8,9 +8,9 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from sr4ir_mm.utils import CheckpointError, ConfigError, some
-from sr4ir_mm.utils.checkpoint import COMPUTED
+from sr4ir_mm.errors import CheckpointError, ConfigError, some
 
+from .integrity import COMPUTED
 from .loader import load_checkpoint
 
 #: what stands in front of the names of a part's weights, the first that fits best: in a checkpoint of mmagic, which

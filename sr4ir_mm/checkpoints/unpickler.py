@@ -18,7 +18,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
-from sr4ir_mm.utils import CheckpointError, quote
+from sr4ir_mm.errors import CheckpointError, quote
 
 from .budget import ODD_KEY, Budget, check_size
 

@@ -8,7 +8,7 @@ from typing import Dict
 
 import yaml
 
-from sr4ir_mm.utils import ConfigError, check_choice
+from sr4ir_mm.errors import ConfigError, check_choice
 
 #: the libraries that parts come from
 ZOO_SCOPES = ('mmseg', 'mmdet', 'mmpretrain', 'mmagic')

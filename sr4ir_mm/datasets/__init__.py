@@ -1,10 +1,9 @@
 from mmengine.dataset import BaseDataset
 
+from sr4ir_mm.datasets.annotations import annotations_follow_image
+from sr4ir_mm.datasets.split import train_val_split
+from sr4ir_mm.datasets.transforms import Cached, CQMix, DegradeToLR, LoadImageFromFile, PackImages, SetOriShape
 from sr4ir_mm.registry import DATASETS
-
-from .annotations import annotations_follow_image
-from .split import train_val_split
-from .transforms import Cached, CQMix, DegradeToLR, LoadImageFromFile, PackImages, SetOriShape
 
 __all__ = [
     'Cached',
@@ -20,6 +19,8 @@ __all__ = [
 
 @DATASETS.register_module(name='VOCDetectionDataset')
 def _voc_detection(**kwargs) -> BaseDataset:
-    from .voc_detection import VOCDetectionDataset  # only now: mmdet takes seconds, which the other tasks need not wait
+    from sr4ir_mm.datasets.voc_detection import (
+        VOCDetectionDataset,  # only now: mmdet takes seconds, which the other tasks need not wait
+    )
 
     return VOCDetectionDataset(**kwargs)

@@ -1,9 +1,8 @@
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS as HOST_DATASETS
 
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import DATASETS
-from sr4ir_mm.utils import ConfigError
-from sr4ir_mm.utils.errors import check_choice
 
 
 @DATASETS.register_module(name='TrainValSplit')

@@ -12,8 +12,8 @@ from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
 from mmengine.dataset import Compose
 from mmengine.structures import BaseDataElement
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import TRANSFORMS
-from sr4ir_mm.utils import ConfigError
 from sr4ir_mm.utils.random_state import seeded
 
 

@@ -11,8 +11,8 @@ from mmengine.model import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch import distributed as torch_dist
 
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import MODEL_WRAPPERS
-from sr4ir_mm.utils import ConfigError, check_choice
 
 # Where the launchers that MMEngine knows say rank, number of processes and rank on the machine.
 _LAUNCHERS = dict(

@@ -5,19 +5,19 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 
+from sr4ir_mm.config.schedules import to_the_end
+from sr4ir_mm.errors import ConfigError, check_choice
+from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import LOOPS
-from sr4ir_mm.utils import ConfigError, check_choice
-from sr4ir_mm.utils.schedules import to_the_end
+from sr4ir_mm.utils.runner import unwrap
 
-from .content import ContentHook, check_checkpoint_hook
 from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel
-from .host_hooks import check_host_hooks
+from .hooks.content import ContentHook, check_checkpoint_hook
+from .hooks.host import check_host_hooks
 from .optim_wrapper import CascadeOptimWrapperConstructor
-from .phase import build_phases
 from .schedulers import check_schedules
 from .stop import StopRequest
-from .utils import unwrap
 
 
 class _Alternating:
@@ -108,7 +108,7 @@ class AlternatingTrainLoop(_Alternating, EpochBasedTrainLoop):
     Args:
         runner: The runner.
         dataloader: As of :class:`mmengine.runner.EpochBasedTrainLoop`.
-        phases: One dict for each phase, see :func:`sr4ir_mm.engine.build_phases`; ``begin`` counts epochs from 0.
+        phases: One dict for each phase, see :func:`sr4ir_mm.models.build_phases`; ``begin`` counts epochs from 0.
         **kwargs: ``max_epochs``, ``val_interval`` and the other arguments of MMEngine's loop.
     """
 
@@ -132,7 +132,7 @@ class AlternatingIterTrainLoop(_Alternating, IterBasedTrainLoop):
     Args:
         runner: The runner.
         dataloader: As of :class:`mmengine.runner.IterBasedTrainLoop`.
-        phases: One dict for each phase, see :func:`sr4ir_mm.engine.build_phases`; ``begin`` counts iterations from 0.
+        phases: One dict for each phase, see :func:`sr4ir_mm.models.build_phases`; ``begin`` counts iterations from 0.
         **kwargs: ``max_iters``, ``val_interval`` and the other arguments of MMEngine's loop.
     """
 

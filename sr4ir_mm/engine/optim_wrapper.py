@@ -6,10 +6,9 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict, build_optim_wrapper
 from mmengine.runner.amp import autocast
 from torch import Tensor, nn
 
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS
-from sr4ir_mm.utils import ConfigError, check_choice
-
-from .utils import unwrap
+from sr4ir_mm.utils.runner import unwrap
 
 
 class CascadeOptimWrapper(OptimWrapperDict):

@@ -5,13 +5,12 @@ import math
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mmengine.logging import print_log
-from mmengine.optim.scheduler import ConstantParamScheduler
+from mmengine.optim.scheduler import ConstantParamScheduler, LinearLR, OneCycleParamScheduler, _ParamScheduler
 from mmengine.optim.scheduler import CosineRestartLR as _CosineRestartLR
-from mmengine.optim.scheduler import LinearLR, OneCycleParamScheduler, _ParamScheduler
 from mmengine.optim.scheduler.param_scheduler import INF
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import PARAM_SCHEDULERS
-from sr4ir_mm.utils import ConfigError
 
 
 @PARAM_SCHEDULERS.register_module()

@@ -6,8 +6,8 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.models.degradations import quantize
-from sr4ir_mm.utils import ConfigError, check_choice
 
 #: weights of R, G and B in the luma Y of ITU-R BT.601, as MATLAB's rgb2ycbcr has it, for images in [0, 1]
 LUMA = (65.481, 128.553, 24.966)

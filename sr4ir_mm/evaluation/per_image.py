@@ -9,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 
 
 def per_image(metrics: Sequence[BaseMetric], images: Sequence[str], size: int) -> Dict[str, np.ndarray]:
-    """Turn what metrics have collected into the arrays of :mod:`sr4ir_mm.utils.predictions`.
+    """Turn what metrics have collected into the arrays of :mod:`sr4ir_mm.evaluation.predictions`.
 
     To be called in all processes, after the last batch and before the metrics are evaluated.
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import METRICS
-from sr4ir_mm.utils import ConfigError, check_choice
 
 from .metric import RestorationMetric
 

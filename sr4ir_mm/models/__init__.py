@@ -1,15 +1,13 @@
 from . import heads  # noqa: F401  registers them
 from .backbones import TorchvisionBackbone
 from .cascade import Cascade
-from .classifier import CascadeClassifier
 from .data_preprocessor import CascadeDataPreprocessor
 from .degradations import BicubicDownsample, Compose, GaussianNoise
-from .detector import CascadeDetector
 from .embeddings import FrequencyEmbedding, HaarTransform, HardSamples, VGGEmbedding
 from .losses import ContrastiveLoss, TDPLoss
-from .restoration import CascadeRestorer
+from .phases import Loss, Phase, build_phases, only_training
 from .restorers import Interpolation, MultiScaleDenoiser, NonLocalMeans, Spandrel
-from .segmentor import CascadeSegmentor
+from .tasks import CascadeClassifier, CascadeDetector, CascadeRestorer, CascadeSegmentor
 
 __all__ = [
     'BicubicDownsample',
@@ -26,10 +24,14 @@ __all__ = [
     'HaarTransform',
     'HardSamples',
     'Interpolation',
+    'Loss',
     'MultiScaleDenoiser',
     'NonLocalMeans',
+    'Phase',
     'Spandrel',
     'TDPLoss',
     'TorchvisionBackbone',
     'VGGEmbedding',
+    'build_phases',
+    'only_training',
 ]

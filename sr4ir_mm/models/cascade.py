@@ -8,9 +8,8 @@ from mmengine.model import BaseModel, initialize
 from torch import Tensor, nn
 
 from sr4ir_mm.checkpoints import check_doors, check_nested, load_part, use_safe_loader
-from sr4ir_mm.engine.phase import Phase, only_training
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError, check_choice
 
 from .batch import Batch, blend, copy_sample
 from .cpu_ops import quicken_on_cpu
@@ -27,6 +26,7 @@ from .efficiency import (
     try_channels_last,
 )
 from .padding import pad_to_multiple, pad_to_size
+from .phases import Phase, only_training
 
 
 class Cascade(BaseModel):

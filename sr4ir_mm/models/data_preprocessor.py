@@ -5,8 +5,8 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor, nn
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 
 from .padding import pad_to_size
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
 from torch import Generator, Tensor, nn
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 
 
 def quantize(image: Tensor) -> Tensor:

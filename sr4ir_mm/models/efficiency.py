@@ -11,7 +11,7 @@ from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.utils.random_state import seeded
 
 

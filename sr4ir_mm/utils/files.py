@@ -13,7 +13,7 @@ from typing import Iterator, Union
 
 from mmengine.logging import print_log
 
-from .errors import ConfigError
+from sr4ir_mm.errors import ConfigError
 
 
 @contextmanager

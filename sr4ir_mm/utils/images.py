@@ -12,8 +12,7 @@ from mmengine.fileio import get, get_file_backend
 from mmengine.logging import print_log
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .errors import ConfigError
-from .quote import some
+from sr4ir_mm.errors import ConfigError, some
 
 #: what is taken for an image in a folder
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm', '.gif', '.jp2')

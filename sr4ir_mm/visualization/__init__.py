@@ -1,3 +1,3 @@
-from .panel import PanelDrawer, Tile, compose
+from sr4ir_mm.visualization.panel import PanelDrawer, Tile, compose
 
 __all__ = ['PanelDrawer', 'Tile', 'compose']

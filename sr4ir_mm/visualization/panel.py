@@ -15,7 +15,7 @@ from torch import Tensor
 from sr4ir_mm.evaluation.psnr import psnr
 from sr4ir_mm.models.batch import Batch, copy_sample
 from sr4ir_mm.models.padding import pad_to_size
-from sr4ir_mm.models.restorers import Interpolation
+from sr4ir_mm.models.restorers.interpolation import Interpolation
 from sr4ir_mm.utils.images import to_uint8, with_palette
 
 _COUNTER = count()

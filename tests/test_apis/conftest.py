@@ -1,9 +1,9 @@
 import pytest
 import torch
 from mmengine.config import ConfigDict
+
 from sr4ir_mm.apis import CascadeInferencer
 from sr4ir_mm.registry import MODELS
-
 from tests.conftest import NUM_CLASSES, cascade_cfg
 
 

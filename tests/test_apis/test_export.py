@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from sr4ir_mm.apis import CascadeInferencer
-from sr4ir_mm.apis.export import export_onnx
-from sr4ir_mm.utils import ConfigError
 
+from sr4ir_mm.apis import CascadeInferencer
+from sr4ir_mm.apis.onnx import export_onnx
+from sr4ir_mm.errors import ConfigError
 from tests.conftest import segmentor
 
 from .conftest import config, save_checkpoint

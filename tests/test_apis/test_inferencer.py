@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from mmengine.runner import CheckpointLoader
 from mmengine.runner.checkpoint import load_from_local
 from PIL import Image
-from sr4ir_mm.apis import CascadeInferencer
-from sr4ir_mm.utils import CheckpointError, ConfigError
-from sr4ir_mm.utils.images import ImageError
 
+from sr4ir_mm.apis import CascadeInferencer
+from sr4ir_mm.errors import CheckpointError, ConfigError
+from sr4ir_mm.utils.images import ImageError
 from tests.test_utils.test_images import header
 
 from .conftest import config, save_checkpoint

@@ -25,8 +25,9 @@ from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
 from sr4ir_mm.checkpoints import load_checkpoint, load_part
 from sr4ir_mm.checkpoints.converters import from_deeplabv3, from_faster_rcnn
+from sr4ir_mm.checkpoints.integrity import check_filled
+from sr4ir_mm.errors import CheckpointError, ConfigError
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import CheckpointError, ConfigError, check_filled
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,6 +12,7 @@ import threading
 import zipfile
 from collections import OrderedDict, defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from sr4ir_mm.checkpoints import (
     zoo_url,
 )
 from sr4ir_mm.checkpoints import loader as loader_module
-from sr4ir_mm.utils import CheckpointError, ConfigError, quote, some
+from sr4ir_mm.errors import CheckpointError, ConfigError, quote, some
 
 
 def history(*values):
@@ -418,7 +419,7 @@ def test_bit_flips_all_over_a_file(tmp_path, zipped):
 def server(tmp_path, monkeypatch):
     folder = tmp_path / 'served'
     folder.mkdir()
-    handler = lambda *args: http.server.SimpleHTTPRequestHandler(*args, directory=str(folder))
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, 'log_message', lambda *args: None)
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'cache'))
     with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as httpd:

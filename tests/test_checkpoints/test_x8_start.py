@@ -6,8 +6,8 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import DefaultScope
 
 from sr4ir_mm.checkpoints import save_checkpoint
+from sr4ir_mm.config import load_config
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import load_config
 from tests.conftest import ROOT
 
 FRESH = ('upsample.', 'conv_last.')

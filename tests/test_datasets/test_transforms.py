@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 
 from sr4ir_mm.datasets import Cached, CQMix, DegradeToLR, LoadImageFromFile, SetOriShape
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.errors import ConfigError
 from tests.conftest import ROOT
 
 

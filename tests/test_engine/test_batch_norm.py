@@ -5,13 +5,13 @@ import copy
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.engine import ReestimateBatchNormHook, reestimate_batch_norm
-from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
-from sr4ir_mm.utils.protocols import apply_protocol
 from torch import nn
 
+from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.engine import ReestimateBatchNormHook, reestimate_batch_norm
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.experiments.protocols import apply_protocol
+from sr4ir_mm.registry import MODELS
 from tests.conftest import cascade_cfg, seg_batch, segmentor
 from tests.processes import run_processes
 from tests.test_models.one_iteration import det_batch

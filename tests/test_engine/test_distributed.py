@@ -7,9 +7,10 @@ import pytest
 import torch
 from mmengine.model import is_model_wrapper
 from mmengine.optim import build_optim_wrapper
-from sr4ir_mm.engine import CascadeDistributedDataParallel, build_phases
-from sr4ir_mm.registry import MODELS
 
+from sr4ir_mm.engine import CascadeDistributedDataParallel
+from sr4ir_mm.models.phases import build_phases
+from sr4ir_mm.registry import MODELS
 from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
 from tests.processes import run_processes
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.utils import ConfigError
 
+from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.errors import ConfigError
 from tests.test_engine.test_loops import run
 
 

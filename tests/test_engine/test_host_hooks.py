@@ -15,8 +15,8 @@ from mmengine.registry import HOOKS
 from mmengine.utils import get_installed_path
 
 from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.engine.host_hooks import OF_THE_RECOGNIZER, REFUSED
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.engine.hooks.host import OF_THE_RECOGNIZER, REFUSED
+from sr4ir_mm.errors import ConfigError
 from tests.conftest import SR4IR_PHASES, edsr
 from tests.test_engine.test_loops import history, run
 

@@ -4,7 +4,6 @@ import torch
 from mmengine.config import Config
 
 from sr4ir_mm.registry import PARAM_SCHEDULERS
-
 from tests.conftest import ROOT
 
 from .test_schedulers import learning_rates

@@ -3,10 +3,10 @@ import copy
 import pytest
 import torch
 from mmengine.runner import Runner
-from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.registry import LOOPS, MODELS
-from sr4ir_mm.utils import ConfigError
 
+from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.registry import LOOPS, MODELS
 from tests.conftest import SR4IR_PHASES, cascade_cfg
 
 

@@ -3,10 +3,10 @@ import copy
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
-from sr4ir_mm.engine import build_phases
-from sr4ir_mm.models.batch import Batch
-from sr4ir_mm.registry import MODELS
 
+from sr4ir_mm.models.batch import Batch
+from sr4ir_mm.models.phases import build_phases
+from sr4ir_mm.registry import MODELS
 from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch, segmentor
 
 

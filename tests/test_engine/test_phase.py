@@ -1,11 +1,11 @@
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from sr4ir_mm.engine import build_phases, only_training
-from sr4ir_mm.models import CascadeSegmentor
-from sr4ir_mm.utils import ConfigError
 from torch import nn
 
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models import CascadeSegmentor
+from sr4ir_mm.models.phases import build_phases, only_training
 from tests.conftest import ROOT, SR4IR_PHASES
 
 PARTS = ['restorer', 'recognizer']

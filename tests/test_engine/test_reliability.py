@@ -19,10 +19,11 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, init_default_scope
-from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.engine import AtomicBackend
-from sr4ir_mm.utils import CheckpointError, ConfigError, check_checkpoint, latest_checkpoint
 
+from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.checkpoints.integrity import check_checkpoint, latest_checkpoint
+from sr4ir_mm.engine import AtomicBackend
+from sr4ir_mm.errors import CheckpointError, ConfigError
 from tests.conftest import ROOT
 from tests.processes import forked, launched
 from tests.test_engine.test_loops import run

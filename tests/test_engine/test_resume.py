@@ -10,9 +10,9 @@ from mmcv.transforms import BaseTransform
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, TRANSFORMS
 from mmengine.runner import Runner
-from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.utils import CheckpointError, ConfigError
 
+from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.errors import CheckpointError, ConfigError
 from tests.conftest import SWINIR
 from tests.test_engine.test_loops import history, run
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim.scheduler import ConstantLR, CosineAnnealingLR, LinearLR, MultiStepLR, OneCycleLR, StepLR
+
+from sr4ir_mm.config import load_config
+from sr4ir_mm.config.schedules import to_the_end
 from sr4ir_mm.engine import CosineRestartLR
 from sr4ir_mm.engine.schedulers import check_schedules
-from sr4ir_mm.utils import ConfigError, load_config
-from sr4ir_mm.utils.schedules import to_the_end
-
+from sr4ir_mm.errors import ConfigError
 from tests.test_engine.test_loops import history, run
 
 LENGTHS = dict(max_epochs=8, max_iters=80)

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from sr4ir_mm.engine import CosineRestartLR
 
+from sr4ir_mm.engine import CosineRestartLR
 from tests.conftest import DATA
 
 

@@ -8,10 +8,10 @@ import pytest
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
-from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.engine.stop import EXIT_CODE
-from sr4ir_mm.utils import check_checkpoint, latest_checkpoint
 
+from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.checkpoints.integrity import check_checkpoint, latest_checkpoint
+from sr4ir_mm.engine.stop import EXIT_CODE
 from tests.processes import forked, launched
 from tests.test_engine.test_reliability import assert_same, config, of_two, train, wait, wait_for  # noqa: F401
 from tests.test_engine.test_resume import by_epoch, by_iteration, everything

@@ -12,9 +12,10 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.checkpoints.integrity import latest_checkpoint
 from sr4ir_mm.engine import CheckpointHook
-from sr4ir_mm.engine.content import ContentHook, check_checkpoint_hook
-from sr4ir_mm.utils import CheckpointError, ConfigError, latest_checkpoint
+from sr4ir_mm.engine.hooks.content import ContentHook, check_checkpoint_hook
+from sr4ir_mm.errors import CheckpointError, ConfigError
 from tests.test_engine.test_loops import run
 
 

@@ -8,7 +8,7 @@ import torch
 
 from sr4ir_mm.evaluation import PSNR
 from sr4ir_mm.evaluation.per_image import per_image
-from sr4ir_mm.utils.predictions import Predictions, save_predictions
+from sr4ir_mm.evaluation.predictions import Predictions, save_predictions
 
 CLASSES = ('cat', 'dog', 'cow')
 

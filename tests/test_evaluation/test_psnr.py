@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from sr4ir_mm.evaluation import PSNR
-from sr4ir_mm.utils import ConfigError
 
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.evaluation import PSNR
 from tests.conftest import DATA
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 import torch.distributed as dist
 from scipy.ndimage import gaussian_filter
-from sr4ir_mm.evaluation import LPIPS, NIQE, PSNR, SSIM
-from sr4ir_mm.utils import ConfigError
 
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.evaluation import LPIPS, NIQE, PSNR, SSIM
 from tests.processes import run_processes
 
 

@@ -6,7 +6,8 @@ from mmengine.config import ConfigDict
 from mmengine.logging import MessageHub
 from mmengine.registry import init_default_scope
 
-from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
+from sr4ir_mm.engine import CascadeOptimWrapperConstructor
+from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
 
 NUM_CLASSES = 4

@@ -1,8 +1,8 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sr4ir_mm.models.batch import blend
 
+from sr4ir_mm.models.batch import blend
 from tests.conftest import DATA
 
 

@@ -6,12 +6,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
-from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
-from sr4ir_mm.models.batch import Batch
-from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 from torch import nn
 
+from sr4ir_mm.engine import CascadeOptimWrapperConstructor
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models.batch import Batch
+from sr4ir_mm.models.phases import build_phases
+from sr4ir_mm.registry import MODELS
 from tests.conftest import NUM_CLASSES, OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
 
 RESTORE, RECOGNIZE = SR4IR_PHASES

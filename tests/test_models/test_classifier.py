@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.errors import ConfigError
 
 from .one_iteration import MEAN_STD, NUM_CLASSES, build, check_one_iteration, cls_batch, one_iteration
 

@@ -8,14 +8,15 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from mmengine.runner import Runner
-from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
-from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding
-from sr4ir_mm.models.losses.contrastive_loss import dual_contrastive_loss, info_nce, similarity
-from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 from torch.autograd import gradcheck
 
+from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.engine import CascadeOptimWrapperConstructor
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding
+from sr4ir_mm.models.losses.contrastive_loss import dual_contrastive_loss, info_nce, similarity
+from sr4ir_mm.models.phases import build_phases
+from sr4ir_mm.registry import MODELS
 from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch
 
 EMBED = dict(name='embed', update='embedding', losses=dict(embedding=1.0))

@@ -3,10 +3,10 @@ import copy
 import pytest
 import torch
 from mmcv.ops import RoIAlign
-from sr4ir_mm.models.cpu_ops import quicken_on_cpu
-from sr4ir_mm.registry import MODELS
 from torch import nn
 
+from sr4ir_mm.models.cpu_ops import quicken_on_cpu
+from sr4ir_mm.registry import MODELS
 from tests.conftest import cascade_cfg
 
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from sr4ir_mm.checkpoints import load_part
 from sr4ir_mm.checkpoints.converters import from_deeplabv3
+from sr4ir_mm.errors import CheckpointError
 from sr4ir_mm.models.efficiency import keep_float32
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import CheckpointError
 
 ROOT = Path(__file__).parents[2]
 

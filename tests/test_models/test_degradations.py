@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import BicubicDownsample, Compose, GaussianNoise, degradations
 from sr4ir_mm.models.degradations import image_generator, quantize
 from sr4ir_mm.models.padding import pad_to_multiple, pad_to_size
-
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
-
 from tests.conftest import DATA, cascade_cfg, seg_batch
 
 

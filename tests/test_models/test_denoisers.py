@@ -5,12 +5,12 @@ import math
 
 import pytest
 import torch
-from sr4ir_mm.checkpoints import load_part
-from sr4ir_mm.models import MultiScaleDenoiser, NonLocalMeans
-from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 from torch import nn
 
+from sr4ir_mm.checkpoints import load_part
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models import MultiScaleDenoiser, NonLocalMeans
+from sr4ir_mm.registry import MODELS
 from tests.conftest import cascade_cfg, seg_batch
 from tests.test_models.test_cascade import build, moved, snapshot
 

@@ -9,13 +9,13 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from skimage import data
-from sr4ir_mm.engine.optim_wrapper import CascadeOptimWrapperConstructor
-from sr4ir_mm.engine.phase import build_phases
-from sr4ir_mm.evaluation.psnr import psnr
-from sr4ir_mm.registry import DATASETS, MODELS
-from sr4ir_mm.utils import ConfigError
 from torch import nn
 
+from sr4ir_mm.engine.optim_wrapper import CascadeOptimWrapperConstructor
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.evaluation.psnr import psnr
+from sr4ir_mm.models.phases import build_phases
+from sr4ir_mm.registry import DATASETS, MODELS
 from tests.conftest import ROOT, seg_batch
 
 CONFIGS = ROOT / 'configs/denoise_highlevel'

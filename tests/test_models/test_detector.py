@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import CascadeDetector
 from sr4ir_mm.models.batch import Batch
-from sr4ir_mm.utils import ConfigError
 
 from .one_iteration import NUM_CLASSES, build, check_one_iteration, det_batch, one_iteration
 

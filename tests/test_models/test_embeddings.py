@@ -3,10 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torchvision.transforms import functional as TF
+
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import FrequencyEmbedding, HaarTransform, HardSamples
 from sr4ir_mm.models.embeddings.hard_samples import gaussian_blur, sharpen
-from sr4ir_mm.utils import ConfigError
-from torchvision.transforms import functional as TF
 
 
 def test_haar_bands_are_sums_and_differences_of_2x2_patches():

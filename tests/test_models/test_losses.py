@@ -1,7 +1,8 @@
 import pytest
 import torch
+
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import TDPLoss
-from sr4ir_mm.utils import ConfigError
 
 
 def test_tdp_is_the_weighted_sum_of_mean_absolute_differences():

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import default_collate, pseudo_collate
 from mmengine.registry import init_default_scope
 
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.errors import ConfigError
 from tests.conftest import ROOT, segmentor
 
 from .one_iteration import PHASES, build, check_one_iteration

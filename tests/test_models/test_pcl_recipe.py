@@ -9,13 +9,14 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
-from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
-from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding, VGGEmbedding
-from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 from torch import nn
 from torch.utils.data import DataLoader
 
+from sr4ir_mm.engine import CascadeOptimWrapperConstructor
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding, VGGEmbedding
+from sr4ir_mm.models.phases import build_phases
+from sr4ir_mm.registry import MODELS
 from tests.conftest import ROOT, cascade_cfg, seg_batch
 
 EMBED = dict(name='embed', update='embedding', losses=dict(embedding=1.0))

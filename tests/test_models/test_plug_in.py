@@ -6,9 +6,18 @@ The recognizers come from the configs that the libraries ship, narrower or with 
 import pytest
 from mmengine.hub import get_config
 
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.errors import ConfigError
 
-from .one_iteration import EDSR, MEAN_STD, NUM_CLASSES, build, check_one_iteration, cls_batch, det_batch, seg_batch
+from .one_iteration import (
+    EDSR,
+    MEAN_STD,
+    NUM_CLASSES,
+    build,
+    check_one_iteration,
+    cls_batch,
+    det_batch,
+    seg_batch,
+)
 
 
 def without_downloads(node):

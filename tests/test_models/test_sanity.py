@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from mmengine.config import ConfigDict
 
 from sr4ir_mm.datasets import CQMix
-from sr4ir_mm.engine import CascadeOptimWrapperConstructor, build_phases
-
+from sr4ir_mm.engine import CascadeOptimWrapperConstructor
+from sr4ir_mm.models.phases import build_phases
 from tests.conftest import segmentor
 
 from .one_iteration import build, cls_batch, one_iteration, seg_batch

@@ -6,14 +6,14 @@ import pytest
 import torch
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_state_dict
+from torch import nn
+
 from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.config import check_config
+from sr4ir_mm.errors import CheckpointError, ConfigError
 from sr4ir_mm.models import Spandrel
 from sr4ir_mm.models.tiling import restore_in_tiles
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import CheckpointError, ConfigError
-from sr4ir_mm.utils.config_check import check_config
-from torch import nn
-
 from tests.conftest import SR4IR_PHASES, cascade_cfg, seg_batch
 from tests.test_models.test_cascade import build, moved, snapshot
 

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from sr4ir_mm.engine.record import peak_memory
+
+from sr4ir_mm.engine.hooks.record import peak_memory
 from sr4ir_mm.models.tiling import restore_in_tiles
 from sr4ir_mm.registry import MODELS
-
 from tests.conftest import edsr
 from tests.processes import run_processes
 

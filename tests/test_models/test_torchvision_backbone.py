@@ -1,9 +1,10 @@
 import pytest
 import torch
-from sr4ir_mm.models.backbones import TorchvisionBackbone
-from sr4ir_mm.utils import ConfigError
 from torchvision.models import mobilenet_v3_large
 from torchvision.ops import FrozenBatchNorm2d
+
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models.backbones.torchvision_backbone import TorchvisionBackbone
 
 CFG = dict(arch='mobilenet_v3_large', out_indices=(13, 16), norm_frozen=True)
 

@@ -1,7 +1,8 @@
 """Recognizers that are built otherwise than most: nested features, no head, proposals alone."""
 
 import torch
-from sr4ir_mm.models.losses import TDPLoss
+
+from sr4ir_mm.models.losses.tdp_loss import TDPLoss
 
 from .one_iteration import MEAN_STD, NUM_CLASSES, build, check_one_iteration, cls_batch, det_batch, seg_batch
 from .test_plug_in import RESNET18, shipped

@@ -9,9 +9,9 @@ import pytest
 from mmengine.config import Config
 
 from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.utils import ConfigError
-from sr4ir_mm.utils.protocols import apply_protocol, in_order, load_protocols, set_sigma
-from sr4ir_mm.utils.report import main_metric, summarize
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.experiments.protocols import apply_protocol, in_order, load_protocols, set_sigma
+from sr4ir_mm.experiments.report import main_metric, summarize
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / 'configs/demo/sr4ir_fpn_edsr_x4_demo.py'

@@ -7,7 +7,6 @@ import shutil
 import socket
 import struct
 import threading
-import time
 import zlib
 from unittest.mock import MagicMock, Mock
 from urllib.parse import quote

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from sr4ir_mm.utils.protocols import apply_protocol, load_protocols
+from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
 from tests.conftest import ROOT
 
 STUDY = ROOT / 'configs/_base_/denoise_study.py'

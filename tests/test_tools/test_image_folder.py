@@ -10,11 +10,11 @@ import torch
 from mmengine.config import Config
 from skimage import data
 from skimage.restoration import denoise_nl_means
+
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation import LPIPS, NIQE, PSNR
 from sr4ir_mm.models import MultiScaleDenoiser
 from sr4ir_mm.models.degradations import image_generator
-from sr4ir_mm.utils import ConfigError
-
 from tests.conftest import ROOT
 from tests.test_evaluation.test_restoration import vgg
 from tests.test_tools.test_dist import finish, start

@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 from tests.conftest import ROOT, cascade_cfg, seg_batch
 
 spec = importlib.util.spec_from_file_location('loss_gradients', ROOT / 'tools/analysis/loss_gradients.py')

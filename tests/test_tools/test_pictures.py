@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from sr4ir_mm.utils import ConfigError
+
+from sr4ir_mm.errors import ConfigError
 
 
 def test_browse_a_training(tool, config_file, voc, tmp_path, capsys):

@@ -6,9 +6,9 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
+
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.models import BicubicDownsample
-
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / 'configs/pcl_sr'

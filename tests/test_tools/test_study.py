@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.evaluation.predictions import save_predictions
+from sr4ir_mm.experiments.differences import Differences, difference_table
+from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
+from sr4ir_mm.experiments.report import MAIN_METRICS, markdown, summarize
 from sr4ir_mm.registry import DATASETS
-from sr4ir_mm.utils import ConfigError
-from sr4ir_mm.utils.protocols import apply_protocol, load_protocols
-from sr4ir_mm.utils.differences import Differences, difference_table
-from sr4ir_mm.utils.predictions import save_predictions
-from sr4ir_mm.utils.report import MAIN_METRICS, markdown, summarize
 from tests.conftest import ROOT
 
 STUDY = ROOT / 'configs/_base_/study.py'

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+
 from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.errors import CheckpointError, ConfigError
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from sr4ir_mm.utils import ConfigError, check_auto_scale_lr, load_config
+from sr4ir_mm.config import check_auto_scale_lr, load_config
+from sr4ir_mm.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
@@ -20,7 +21,7 @@ def test_a_base_of_this_package_without_a_wheel(tmp_path):
         "_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n"
     )
     (tmp_path / 'look.py').write_text(
-        f'import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom sr4ir_mm.utils import load_config\n'
+        f'import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom sr4ir_mm.config import load_config\n'
         "print(load_config('mine.py', {}).model.img_range)\n"
     )
     done = subprocess.run([sys.executable, 'look.py'], cwd=tmp_path, capture_output=True, text=True)

@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from sr4ir_mm.utils import ConfigError, errors, run_tool
+from sr4ir_mm import errors
+from sr4ir_mm.errors import ConfigError, run_tool
 
 
 def failing(error):

@@ -4,12 +4,12 @@ import pytest
 from mmengine.config import Config, ConfigDict
 
 from sr4ir_mm import evaluation
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation.metric import RestorationMetric
-from sr4ir_mm.utils import ConfigError
-from sr4ir_mm.utils.image_metrics import IMAGE_METRICS, ImageMetric, is_image_metric
-from sr4ir_mm.utils.protocols import apply_protocol
-from sr4ir_mm.utils.report import main_metric, markdown, summarize
-from sr4ir_mm.utils.test_report import test_table as table_of_a_test
+from sr4ir_mm.experiments.image_metrics import IMAGE_METRICS, ImageMetric, is_image_metric
+from sr4ir_mm.experiments.protocols import apply_protocol
+from sr4ir_mm.experiments.report import main_metric, markdown, summarize
+from sr4ir_mm.experiments.test_report import test_table as table_of_a_test
 from tests.conftest import ROOT
 
 SR = ConfigDict(title='SR', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))])

@@ -10,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 from PIL import Image
-from sr4ir_mm.utils import ConfigError, images
+
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.utils import images
 from sr4ir_mm.utils.images import ImageError, list_images, make_writable, read_image, unique_names
 
 RGB = np.random.RandomState(0).randint(0, 256, (6, 8, 3), dtype=np.uint8)

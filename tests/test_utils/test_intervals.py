@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sr4ir_mm.utils.intervals import holm, image_weights, paired_t, sign_test, two_level
+from sr4ir_mm.experiments.intervals import holm, image_weights, paired_t, sign_test, two_level
 
 
 def test_paired_t_is_that_of_scipy():

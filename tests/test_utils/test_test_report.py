@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from sr4ir_mm.utils.test_report import report_test
+
+from sr4ir_mm.experiments.test_report import report_test
 
 CLASSES = ('cat', 'dog')
 

@@ -10,9 +10,9 @@ from mmengine.config import Config
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from mmengine.registry import init_default_scope
 from mmengine.utils import get_installed_path
+
 from sr4ir_mm.datasets import annotations_follow_image
 from sr4ir_mm.registry import DATASETS
-
 from tests.test_models.one_iteration import build
 from tests.test_models.test_detector import faster_rcnn
 

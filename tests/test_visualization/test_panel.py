@@ -1,14 +1,14 @@
 import logging
 from types import SimpleNamespace
 
-from sr4ir_mm.engine.hooks import PanelHook
 import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData, PixelData
+
+from sr4ir_mm.engine.hooks.panel import PanelHook
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.visualization import PanelDrawer, Tile, compose
-
 from tests.test_apis.conftest import checkpoints, inferencer  # noqa: F401
 
 META = dict(classes=tuple('abcd'), palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]])

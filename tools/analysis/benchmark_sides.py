@@ -19,9 +19,9 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
-from sr4ir_mm.engine import build_phases, only_training
-from sr4ir_mm.engine.record import peak_memory
+from sr4ir_mm.engine.hooks.record import peak_memory
 from sr4ir_mm.models.batch import Batch, blend, copy_sample
+from sr4ir_mm.models.phases import build_phases, only_training
 from sr4ir_mm.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]

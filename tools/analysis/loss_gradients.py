@@ -16,11 +16,12 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, load_checkpoint, set_random_seed
 from torch import Tensor
 
-from sr4ir_mm.engine.phase import only_training
+from sr4ir_mm.config import check_config, check_file, load_config
+from sr4ir_mm.errors import ConfigError, check_choice, run_tool
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.cascade import Cascade
+from sr4ir_mm.models.phases import only_training
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError, check_choice, check_config, check_file, load_config, run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:

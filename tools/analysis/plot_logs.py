@@ -9,8 +9,8 @@ import math
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from sr4ir_mm.utils import ConfigError, check_choice, run_tool
-from sr4ir_mm.utils.image_metrics import axis_label
+from sr4ir_mm.errors import ConfigError, check_choice, run_tool
+from sr4ir_mm.experiments.image_metrics import axis_label
 
 #: what is logged, but is no curve that one looks for
 _ASIDE = ('time', 'data_time', 'iter', 'epoch', 'step', 'memory')

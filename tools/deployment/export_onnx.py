@@ -8,7 +8,8 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from sr4ir_mm.utils import ConfigError, check_file, run_tool
+from sr4ir_mm.config import check_file
+from sr4ir_mm.errors import ConfigError, run_tool
 from sr4ir_mm.utils.images import make_writable
 
 #: the largest difference from PyTorch that is accepted, relative to nothing: images are in [0, 1], logits some units
@@ -42,7 +43,7 @@ def main(argv=None) -> None:
     check_file(args.checkpoint, 'CHECKPOINT')
     make_writable(Path(args.out).absolute().parent)
     from sr4ir_mm.apis import CascadeInferencer
-    from sr4ir_mm.apis.export import export_onnx
+    from sr4ir_mm.apis.onnx import export_onnx
 
     inferencer = CascadeInferencer(
         args.config, args.checkpoint, 'cpu', cfg_options=args.cfg_options, trust_checkpoint=args.trust_checkpoint

@@ -4,7 +4,7 @@ import argparse
 
 from sr4ir_mm.checkpoints import save_checkpoint, trust_checkpoints
 from sr4ir_mm.checkpoints.converters import LAYOUTS, convert_files, for_mmagic
-from sr4ir_mm.utils import run_tool
+from sr4ir_mm.errors import run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:

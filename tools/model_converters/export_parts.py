@@ -6,7 +6,8 @@ from mmengine.config import Config
 
 from sr4ir_mm.checkpoints import trust_checkpoints
 from sr4ir_mm.checkpoints.export import export_parts
-from sr4ir_mm.utils import check_file, run_tool
+from sr4ir_mm.config import check_file
+from sr4ir_mm.errors import run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:

@@ -4,7 +4,8 @@ import argparse
 
 from sr4ir_mm.checkpoints import trust_checkpoints
 from sr4ir_mm.checkpoints.export import publish
-from sr4ir_mm.utils import check_file, run_tool
+from sr4ir_mm.config import check_file
+from sr4ir_mm.errors import run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models as torchvision_models
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 
 
 @MODELS.register_module()

@@ -6,9 +6,9 @@ from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from sr4ir_mm.errors import check_choice
 from sr4ir_mm.models.padding import pad_to_multiple
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import check_choice
 
 from .layers import check_layers
 

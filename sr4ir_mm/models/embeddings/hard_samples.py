@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms.functional import adjust_sharpness
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
 
 
 def sharpen(image: Tensor, factor: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from typing import List, Sequence
 
-from sr4ir_mm.utils import ConfigError
+from sr4ir_mm.errors import ConfigError
 
 
 def check_layers(layers: Sequence[int], count: int) -> List[int]:

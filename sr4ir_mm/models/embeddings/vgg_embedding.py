@@ -5,7 +5,7 @@ from typing import List, Optional, Sequence
 import torch
 from torch import Tensor
 
-from sr4ir_mm.models.backbones import TorchvisionBackbone
+from sr4ir_mm.models.backbones.torchvision_backbone import TorchvisionBackbone
 from sr4ir_mm.registry import MODELS
 
 from .layers import check_layers

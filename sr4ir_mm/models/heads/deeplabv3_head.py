@@ -12,7 +12,7 @@ from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import ASPPHead, FCNHead
 from torch import nn
 
-from sr4ir_mm.utils import CheckpointError
+from sr4ir_mm.errors import CheckpointError
 
 
 class _DefaultInit:

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError, check_choice
 
 
 def _full(value: Tensor) -> Tensor:

@@ -3,10 +3,9 @@ from typing import List, Sequence, Union
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models.efficiency import to_float32
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
-
-from ..efficiency import to_float32
 
 
 @MODELS.register_module()

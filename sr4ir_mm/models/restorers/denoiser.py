@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError, check_choice
 
 _CROP = 3  # what the two convolutions without padding take off each side
 

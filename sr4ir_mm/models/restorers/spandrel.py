@@ -10,9 +10,9 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.errors import CheckpointError, ConfigError, check_choice, quote, some
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import CheckpointError, ConfigError, check_choice, quote, some
 
 INSTALL = 'pip install spandrel==0.4.2'
 

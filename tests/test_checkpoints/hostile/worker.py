@@ -13,7 +13,7 @@ from pathlib import Path
 import safetensors.torch  # noqa: F401  loaded here, so that an import in a child is one that a file asks for
 
 from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.utils import CheckpointError
+from sr4ir_mm.errors import CheckpointError
 
 SECONDS, MEMORY = 10, 2**30  # of processor time; of the whole process, with Python and PyTorch
 #: what nobody does who only reads

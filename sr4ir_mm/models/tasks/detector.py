@@ -7,11 +7,10 @@ from mmcv import rescale_size
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor, nn
 
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models.batch import Batch, copy_sample
+from sr4ir_mm.models.cascade import Cascade, coordinate_factors
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
-
-from .batch import Batch, copy_sample
-from .cascade import Cascade, coordinate_factors
 
 # Where a detector keeps what knows its classes, and how that calls their number.
 _CLASSES = (

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.cascade import Cascade
-from sr4ir_mm.utils import ConfigError, check_choice
 
 #: the libraries, and how to get them
 _INSTALL = "pip install 'onnx==1.16.2' 'onnxruntime==1.19.2'"

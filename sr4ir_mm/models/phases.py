@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from sr4ir_mm.utils import ConfigError, check_choice
+from sr4ir_mm.errors import ConfigError, check_choice
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .errors import ConfigError
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.evaluation.predictions import FILE_NAMES, Predictions
+
 from .intervals import Interval, holm, image_weights, paired_t, sign_test, two_level
-from .predictions import FILE_NAMES, Predictions
 from .report import describe, interval_text, main_metric, places
 
 #: below this p a difference is told from none

@@ -6,11 +6,10 @@ import torch.nn.functional as F
 from mmengine.structures import PixelData
 from torch import Tensor
 
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.models.batch import Batch, copy_sample
+from sr4ir_mm.models.cascade import Cascade, coordinate_factors
 from sr4ir_mm.registry import MODELS
-from sr4ir_mm.utils import ConfigError
-
-from .batch import Batch, copy_sample
-from .cascade import Cascade, coordinate_factors
 
 
 @MODELS.register_module()

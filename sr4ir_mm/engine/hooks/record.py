@@ -11,9 +11,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop, Runner
 
 from sr4ir_mm.evaluation.per_image import per_image
+from sr4ir_mm.evaluation.predictions import FILE_NAMES, save_predictions
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils.files import write_json
-from sr4ir_mm.utils.predictions import FILE_NAMES, save_predictions
 
 
 def peak_memory() -> Tuple[float, str]:
@@ -35,7 +35,7 @@ class RunRecordHook(Hook):
     The keys are ``iter``, ``max_iters``, ``seconds`` (of training, without validation; a resumed run counts on from its
     checkpoint), ``peak_memory`` (MiB) with ``memory_kind`` (see :func:`peak_memory`), ``finished``, and ``metrics``: of
     the weights that the training ends with, from its last validation or from a test. What was predicted for each image,
-    of which these figures are made, is beside it, compressed: see :mod:`sr4ir_mm.utils.predictions`.
+    of which these figures are made, is beside it, compressed: see :mod:`sr4ir_mm.evaluation.predictions`.
 
     Args:
         out_file: Path of the JSON file.

@@ -3,7 +3,7 @@
 import copy
 from typing import Any, Dict, Iterable, Iterator, List, Tuple
 
-from .errors import ConfigError, check_choice
+from sr4ir_mm.errors import ConfigError, check_choice
 
 LENGTHS = ('max_epochs', 'max_iters')
 # keys of a scheduler that say how long its curve is, counted from its own begin

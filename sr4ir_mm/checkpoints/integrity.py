@@ -13,8 +13,7 @@ from typing import Iterator, List, Optional
 
 from mmengine.logging import print_log
 
-from .errors import CheckpointError, ConfigError
-from .quote import quote
+from sr4ir_mm.errors import CheckpointError, ConfigError, quote
 
 #: bytes of the list of entries in a zip archive; a tensor takes about 100
 _MAX_DIRECTORY = 2**23

@@ -1,19 +1,17 @@
 """What can be known to be wrong with a config before anything is built."""
 
-import copy
 import os
 import os.path as osp
 from difflib import get_close_matches
-from typing import Any, Iterator, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 from mmengine.config import Config
-from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.fileio import exists, join_path
-from mmengine.logging import print_log
 
-from .checkpoint import check_checkpoint
-from .errors import ConfigError
-from .schedules import follow_length
+from sr4ir_mm.errors import ConfigError
+
+from .load import walk
+from .paths import check_weights
 
 # What MMEngine's runner reads; anything else at the top of a config is a variable of its author.
 RUNNER_KEYS = (
@@ -51,34 +49,6 @@ RUNNER_KEYS = (
     'sync_bn',
     'find_unused_parameters',
 )
-
-
-def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Optional[str] = None) -> Config:
-    """Read a config and apply what the command line says.
-
-    Args:
-        path: Path of the config.
-        overrides: What ``--cfg-options`` gives.
-        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
-        work_dir: Folder of logs and checkpoints; else that of the config, else ``work_dirs/<name of the config>``.
-    """
-    check_file(path, 'CONFIG')
-    # MMEngine's list of whose configs `_base_ = '<package>::…'` may name. It looks for `.mim` beside the module named here:
-    # by the name of the package it would look in site-packages, where an editable installation has nothing.
-    MODULE2PACKAGE['sr4ir_mm'] = 'sr4ir_mm.registry'
-    cfg = Config.fromfile(path)
-    for _, node in _walk(cfg._cfg_dict, ''):
-        if node.get('_scope_') == 'sr4ir_mm':  # MMEngine puts it into such a base, whose scope is the host library's
-            node.pop('_scope_')
-    of_the_file = copy.deepcopy(cfg.get('train_cfg') or {})
-    cfg.merge_from_dict(overrides)
-    for line in follow_length(cfg, of_the_file, overrides):
-        print_log(line)
-    cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
-    # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a quarter
-    # of a second for each
-    return Config(cfg._cfg_dict, cfg.text, cfg.filename, cfg.env_variables, format_python_code=False)
 
 
 def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
@@ -142,38 +112,10 @@ def check_auto_scale_lr(cfg: Config) -> None:
         )
 
 
-def _walk(node: Any, key: str) -> Iterator[Tuple[str, dict]]:
-    """Every dict in a config, with the key it stands at."""
-    if isinstance(node, dict):
-        yield key, node
-        for name, child in node.items():
-            yield from _walk(child, f'{key}.{name}')
-    elif isinstance(node, (list, tuple)):
-        for index, child in enumerate(node):
-            yield from _walk(child, f'{key}[{index}]')
-
-
-def check_file(path: str, key: str) -> None:
-    """Refuse the path of a local file or folder that does not exist, or the name of a model that no zoo has."""
-    if '::' in path:
-        from sr4ir_mm.checkpoints import zoo_url  # brings torch, which this package's import shall not
-
-        zoo_url(path)
-    elif '://' not in path and not osp.exists(path):
-        raise ConfigError(f"{key} is '{path}', which does not exist.")
-
-
-def check_weights(path: str, key: str) -> None:
-    """Refuse a local checkpoint that does not exist or is damaged; of others nothing is known before they are loaded."""
-    check_file(path, key)
-    if osp.isfile(path):
-        check_checkpoint(path)
-
-
 def _check_checkpoints(cfg: Config) -> None:
     if cfg.get('load_from'):
         check_weights(cfg.load_from, 'load_from')
-    for key, node in _walk(cfg.get('model', {}), 'model'):
+    for key, node in walk(cfg.get('model', {}), 'model'):
         if node.get('type') == 'Pretrained':
             check_weights(node.get('checkpoint', ''), f'{key}.checkpoint')
         elif node.get('type') == 'sr4ir_mm.Spandrel' and node.get('checkpoint'):
@@ -182,7 +124,7 @@ def _check_checkpoints(cfg: Config) -> None:
 
 def _check_dataset(dataset: dict, key: str) -> None:
     """Look for the folders and files that a data set names; wrapped data sets are looked into."""
-    for key, node in _walk(dataset, key):
+    for key, node in walk(dataset, key):
         root = node.get('data_root')
         if not isinstance(root, str) or '.pipeline' in key:
             continue
@@ -206,7 +148,7 @@ def _check_dataset(dataset: dict, key: str) -> None:
 
 def _check_lr_scale(dataset: dict, key: str, scale: Optional[int]) -> None:
     """Compare the scale of low-resolution images that a pipeline makes with that of the model."""
-    for key, node in _walk(dataset, key):
+    for key, node in walk(dataset, key):
         if node.get('type') == 'sr4ir_mm.DegradeToLR' and node.get('scale') != scale:
             raise ConfigError(f'{key}.scale is {node.get("scale")}, but model.scale is {scale}; both must be the same.')
 
@@ -234,7 +176,7 @@ def _check_crop(cfg: Config) -> None:
     model = cfg.get('model', {})
     scale = model.get('scale')
     dataset = (cfg.get('train_dataloader') or {}).get('dataset', {})
-    for key, node in _walk(dataset, 'train_dataloader.dataset'):
+    for key, node in walk(dataset, 'train_dataloader.dataset'):
         size = _crop_size(node['pipeline']) if node.get('pipeline') else None
         if size is None or not isinstance(scale, int) or model.get('restorer') is None:
             continue

@@ -5,7 +5,8 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence
 
 from mmengine.config import Config, ConfigDict
 
-from .errors import ConfigError, check_choice
+from sr4ir_mm.errors import ConfigError, check_choice
+
 from .image_metrics import IMAGE_METRICS, is_image_metric
 
 

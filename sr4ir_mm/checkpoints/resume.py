@@ -9,10 +9,9 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from sr4ir_mm.utils import CheckpointError, ConfigError
+from sr4ir_mm.errors import CheckpointError, ConfigError
 from sr4ir_mm.utils.random_state import get_random_state
-
-from .utils import unwrap
+from sr4ir_mm.utils.runner import unwrap
 
 # of a scheduler: what changes while it runs, or follows from the optimizer
 _MOVING = ('last_step', 'base_values', 'best', 'num_bad_epochs', 'cooldown_counter')

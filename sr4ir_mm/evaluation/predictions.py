@@ -16,7 +16,7 @@ from typing import Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
-from .files import write_at_once
+from sr4ir_mm.utils.files import write_at_once
 
 #: beside the record of a run: of its test images, and of its validation images
 FILE_NAMES = dict(metrics='predictions.npz', val_metrics='val_predictions.npz')

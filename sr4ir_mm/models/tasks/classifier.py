@@ -5,10 +5,9 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 from torch import Tensor
 
+from sr4ir_mm.models.batch import Batch
+from sr4ir_mm.models.cascade import Cascade
 from sr4ir_mm.registry import MODELS
-
-from .batch import Batch
-from .cascade import Cascade
 
 
 @MODELS.register_module()

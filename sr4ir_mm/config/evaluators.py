@@ -4,7 +4,7 @@ from typing import Iterable, Iterator, Sequence
 
 from mmengine.config import Config, ConfigDict
 
-from .errors import check_choice
+from sr4ir_mm.errors import check_choice
 
 _KEYS = ('val_evaluator', 'test_evaluator')
 #: metrics with a network of their own; where several configs are told to do without, one may have none of them

@@ -6,7 +6,8 @@ import statistics
 from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from .errors import check_choice
+from sr4ir_mm.errors import check_choice
+
 from .image_metrics import axis_label, is_image_metric
 from .intervals import Interval
 
@@ -60,7 +61,7 @@ def summarize(
         metric: Name of the task metric.
         baseline: A protocol. The column ``difference`` then has the mean of the differences to it, of runs with the same
             seed, with its interval.
-        interval: Makes that of two protocols, see :meth:`sr4ir_mm.utils.differences.Differences.interval`.
+        interval: Makes that of two protocols, see :meth:`sr4ir_mm.experiments.differences.Differences.interval`.
     """
     rows = []
     columns = _columns(results, metric)

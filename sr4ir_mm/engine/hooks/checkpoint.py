@@ -16,15 +16,15 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.utils import apply_to
 
+from sr4ir_mm.checkpoints.resume import check_fits, check_resumable, differences, gather_processes, kinds, load_buffers
+from sr4ir_mm.engine.stop import EXIT_CODE, spare_workers
+from sr4ir_mm.errors import CheckpointError, ConfigError
 from sr4ir_mm.registry import HOOKS
-from sr4ir_mm.utils import CheckpointError, ConfigError
 from sr4ir_mm.utils.files import write_at_once
 from sr4ir_mm.utils.random_state import get_random_state, set_random_state
+from sr4ir_mm.utils.runner import loaded_from, unwrap
 
-from .hooks import RuntimeInfoHook
-from .resume import check_fits, check_resumable, differences, gather_processes, kinds, load_buffers
-from .stop import EXIT_CODE, spare_workers
-from .utils import loaded_from, unwrap
+from .runtime_info import RuntimeInfoHook
 
 
 @register_backend('atomic')

@@ -1,6 +1,5 @@
+from sr4ir_mm.models.cascade import Cascade
 from sr4ir_mm.registry import MODELS
-
-from .cascade import Cascade
 
 
 @MODELS.register_module()

@@ -8,10 +8,9 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import HOOKS
-from sr4ir_mm.utils import ConfigError
-
-from .utils import unwrap
+from sr4ir_mm.utils.runner import unwrap
 
 _SELF_SUPERVISED = 'belongs to a method of self-supervised learning, whose model is no recognizer; leave it out'
 _PANELS = "does not draw what a cascade predicts; write dict(type='sr4ir_mm.PanelHook', num_val=4)"

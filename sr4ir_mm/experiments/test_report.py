@@ -6,7 +6,8 @@ from typing import Dict, List, Sequence, Tuple
 
 from mmengine.config import Config
 
-from .files import write_json
+from sr4ir_mm.utils.files import write_json
+
 from .image_metrics import IMAGE_METRICS, is_image_metric, metric_name
 
 

@@ -10,11 +10,10 @@ from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sr4ir_mm.checkpoints import save_checkpoint
+from sr4ir_mm.engine.dataloader import ReproducibleDataLoader
+from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import HOOKS
-from sr4ir_mm.utils import ConfigError
-
-from .dataloader import ReproducibleDataLoader
-from .utils import unwrap
+from sr4ir_mm.utils.runner import unwrap
 
 
 @torch.no_grad()

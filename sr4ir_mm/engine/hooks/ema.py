@@ -4,11 +4,10 @@ from mmengine.hooks import EMAHook as _EMAHook
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
+from sr4ir_mm.checkpoints.resume import check_tensors
+from sr4ir_mm.errors import check_choice
 from sr4ir_mm.registry import HOOKS
-from sr4ir_mm.utils import check_choice
-
-from .resume import check_tensors
-from .utils import loaded_from, unwrap
+from sr4ir_mm.utils.runner import loaded_from, unwrap
 
 
 @HOOKS.register_module()

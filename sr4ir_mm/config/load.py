@@ -1,0 +1,51 @@
+"""Reads a config as the command line asks for it."""
+
+import copy
+import os.path as osp
+from typing import Any, Iterator, Optional, Tuple
+
+from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.logging import print_log
+
+from .paths import check_file
+from .schedules import follow_length
+
+
+def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Optional[str] = None) -> Config:
+    """Read a config and apply what the command line says.
+
+    Args:
+        path: Path of the config.
+        overrides: What ``--cfg-options`` gives.
+        launcher: ``none``, ``pytorch``, ``slurm`` or ``mpi``.
+        work_dir: Folder of logs and checkpoints; else that of the config, else ``work_dirs/<name of the config>``.
+    """
+    check_file(path, 'CONFIG')
+    # MMEngine's list of whose configs `_base_ = '<package>::…'` may name. It looks for `.mim` beside the module named here:
+    # by the name of the package it would look in site-packages, where an editable installation has nothing.
+    MODULE2PACKAGE['sr4ir_mm'] = 'sr4ir_mm.registry'
+    cfg = Config.fromfile(path)
+    for _, node in walk(cfg._cfg_dict, ''):
+        if node.get('_scope_') == 'sr4ir_mm':  # MMEngine puts it into such a base, whose scope is the host library's
+            node.pop('_scope_')
+    of_the_file = copy.deepcopy(cfg.get('train_cfg') or {})
+    cfg.merge_from_dict(overrides)
+    for line in follow_length(cfg, of_the_file, overrides):
+        print_log(line)
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
+    # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a quarter
+    # of a second for each
+    return Config(cfg._cfg_dict, cfg.text, cfg.filename, cfg.env_variables, format_python_code=False)
+
+
+def walk(node: Any, key: str) -> Iterator[Tuple[str, dict]]:
+    """Every dict in a config, with the key it stands at."""
+    if isinstance(node, dict):
+        yield key, node
+        for name, child in node.items():
+            yield from walk(child, f'{key}.{name}')
+    elif isinstance(node, (list, tuple)):
+        for index, child in enumerate(node):
+            yield from walk(child, f'{key}[{index}]')
