@@ -41,15 +41,16 @@ def run_tool(main: Callable) -> None:
     try:
         _name_lost_workers(main)
     except (ConfigError, CheckpointError, FloatingPointError, RuntimeError) as error:
+        sentence = str(error)
         if type(error) is RuntimeError:
             if not str(error).startswith('DataLoader worker'):
                 raise
-            error = (
+            sentence = (
                 f'{error} Often the memory of the machine was not enough: try fewer workers '
                 '(train_dataloader.num_workers) or smaller batches. --resume goes on from the last checkpoint.'
             )
         process = f" in process {os.environ['RANK']}" if int(os.environ.get('WORLD_SIZE', 1)) > 1 else ''
-        raise SystemExit(f'error{process}: {error}')
+        raise SystemExit(f'error{process}: {sentence}') from error
 
 
 def _name_lost_workers(main: Callable) -> None:

@@ -32,8 +32,8 @@ def one_seed():
 def float64():
     """Double precision for all that a test builds.
 
-    Two ways to the same number then agree to many more digits than any bug leaves, whatever the CPU, the number of threads
-    and the order in which a library adds.
+    Two ways to the same number then agree to many more digits than any bug leaves, whatever the CPU, the number of
+    threads and the order in which a library adds.
     """
     torch.set_default_dtype(torch.float64)
     yield

@@ -83,9 +83,9 @@ def build(cfg):
     }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def learning_rates(text):
-    """For each part the learning rate of each parameter group in force at each iteration, shape (iterations, groups)."""
+    """Return the learning rates of each part at each iteration, shape (iterations, parameter groups)."""
     cfg = Config.fromstring(text, '.py')
     found = {}
     for part, (optimizer, schedulers) in build(cfg).items():

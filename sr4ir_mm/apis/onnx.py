@@ -42,8 +42,8 @@ def export_onnx(
     """Write an ONNX graph and compare it with PyTorch.
 
     Its input is ``lr``, float32, RGB in [0, 1], (N, 3, h, w), of any N, h and w that the networks take. Its outputs are
-    ``sr``, the same at s·h × s·w, and for the cascade ``logits``: (N, classes, s·h, s·w) of a segmentor, (N, classes) of a
-    classifier, before the softmax.
+    ``sr``, the same at s·h × s·w, and for the cascade ``logits``: (N, classes, s·h, s·w) of a segmentor, (N, classes)
+    of a classifier, before the softmax.
 
     Args:
         cascade: The model, with its weights.

@@ -133,4 +133,4 @@ def read_safetensors(path: str) -> dict:
         check_size(shape, [1] * len(shape))
     with safe_open(path, 'pt') as file:
         meta = (file.metadata() or {}).get('meta', '{}')
-        return dict(meta=json.loads(meta), state_dict={name: file.get_tensor(name) for name in file.keys()})
+        return dict(meta=json.loads(meta), state_dict={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  no dict

@@ -42,7 +42,7 @@ def zoo_url(name: str) -> str:
     return url
 
 
-@lru_cache()
+@lru_cache
 def _weights(scope: str) -> Dict[str, str]:
     """The URL of each model, by its name and by its config; empty where there is none."""
     spec = find_spec(scope)

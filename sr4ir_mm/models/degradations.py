@@ -71,9 +71,9 @@ class GaussianNoise(nn.Module):
     """Independent Gaussian noise on every value of an image; nothing is clipped or rounded.
 
     In training the noise is drawn on the device of the image and follows its random state. Each of several processes
-    draws for the global batch, sample by sample over the processes, and takes its part: that is the noise of one process
-    for that batch, and no two images get the same. In evaluation it is drawn on the CPU from the generator of the image,
-    so it is the same everywhere, see :func:`image_generator`.
+    draws for the global batch, sample by sample over the processes, and takes its part: that is the noise of one
+    process for that batch, and no two images get the same. In evaluation it is drawn on the CPU from the generator of
+    the image, so it is the same everywhere, see :func:`image_generator`.
 
     Args:
         sigma: Standard deviation on the scale 0–255. A number; a list of numbers, of which each image gets one; or

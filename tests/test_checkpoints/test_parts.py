@@ -348,7 +348,7 @@ def test_networks_that_read_files_by_themselves_are_refused(cfg, key):
         check_doors(cfg, 'model.restorer')
     with trust_checkpoints():
         check_doors(cfg, 'model.restorer')
-    check_doors(dict(cfg, **{'pretrained': None, 'codebook': {}, 'pretrained_cfgs': []}), 'model.restorer')
+    check_doors(dict(cfg, pretrained=None, codebook={}, pretrained_cfgs=[]), 'model.restorer')
 
 
 def test_a_nested_checkpoint_that_fits_is_left_to_mmengine(tmp_path):

@@ -238,7 +238,7 @@ def test_two_processes_killed_at_random_points(config, tmp_path, amp):
             for process in victims:
                 process.kill()
             kills.append(last_checkpoint(killed).stem if list(killed.glob('*.pth')) else 'start')
-        if not wait(processes) == [0, 0]:
+        if wait(processes) != [0, 0]:
             continue
         assert_same(killed, whole)
         shutil.rmtree(killed)

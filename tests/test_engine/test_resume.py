@@ -309,7 +309,7 @@ def test_what_a_resume_takes_from_where(trained, monkeypatch):
     told = []
     monkeypatch.setattr(logging.Logger, 'warning', lambda self, text, *args: told.append(text))
     resumed = run(cfg, resume=True, load_from=path)
-    (sentence,) = [text for text in told if 'and the config differ' in text]
+    (sentence,) = (text for text in told if 'and the config differ' in text)
     for part in (
         'lr of restorer is 0.0001 (config: 0.0005)',
         'betas of restorer is [0.9, 0.999] (config: [0.5, 0.9])',

@@ -130,7 +130,7 @@ def told(monkeypatch):
         ),
         (
             [(CosineAnnealingLR, dict(T_max=16, end=8))],
-            r"ends after 8 epochs, within the schedule of 'restorer' \(CosineAnnealingLR, .*\) of 16: the value is not where",
+            r"ends after 8 epochs, within the schedule of 'restorer' \(CosineAnnealingLR, .*\) of 16: the value is not",
         ),
         ([(CosineAnnealingLR, dict(T_max=40, by_epoch=False))], 'is over after 40 of 80 iterations'),
         (

@@ -1,4 +1,4 @@
-"""A training that is asked to stop writes a checkpoint, says so by its exit code, and goes on from it to the same bits."""
+"""A training that is asked to stop writes a checkpoint, says so by its exit code, and resumes to the same bits."""
 
 import os
 import signal
@@ -119,6 +119,6 @@ def test_signals_are_given_back(voc_cfg):
     run(voc_cfg)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == before
     voc_cfg.custom_hooks.append(dict(type='StopAt', at=1))
-    with pytest.raises(BaseException):
+    with pytest.raises(SystemExit):
         run(voc_cfg)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == before

@@ -268,7 +268,7 @@ def test_normalization_equals_the_hosts_own(library, cfg):
     image = torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)
     expected = host(dict(inputs=[image]))['inputs']
     hr = CascadeDataPreprocessor(host, 'replicate')(dict(inputs=[image]))['inputs']
-    assert 0 <= hr['hr'].min() and hr['hr'].max() <= 1
+    assert hr['hr'].min() >= 0 and hr['hr'].max() <= 1
     assert torch.allclose(RecognizerInput(host)(hr['hr'], hr['sizes']), expected, atol=1e-5)
 
 

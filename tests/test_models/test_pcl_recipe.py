@@ -75,7 +75,7 @@ def images():
 
 
 def test_per_set_equals_its_formula():
-    """Each set passes alone and is normalized by itself, when the embedding network learns and when the restorer does."""
+    """Each set passes alone and is normalized by itself, whether the embedding network learns or the restorer."""
     net = FrequencyEmbedding(base_channels=4).double().train()
     loss = ContrastiveLoss(layers=[4, 1], statistics='per_set')
     hr, lr = (image.double() for image in images())

@@ -56,7 +56,7 @@ def swinir():
             resi_connection='1conv',
         )
     ).eval()
-    for name, weight in net.named_parameters():
+    for weight in net.parameters():
         if weight.ndim > 1:
             weight.data *= 5
     return net

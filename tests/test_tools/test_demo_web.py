@@ -299,7 +299,7 @@ def test_the_page_in_a_browser(app, browser, tmp_path):
         )
         assert find('divider').value_of_css_property('left') != ''
         assert '80%' in browser.execute_script("return document.getElementById('over').style.clipPath")
-        assert [link.text for link in browser.find_elements('css selector', '#downloads a')][0] == 'small_sr.png'
+        assert find('downloads').find_element('css selector', 'a').text == 'small_sr.png'
         # a bad file: a message, and no result
         (tmp_path / 'words.png').write_text('words')
         find('file').send_keys(str(tmp_path / 'words.png'))

@@ -70,7 +70,7 @@ class RunRecordHook(Hook):
         self._keep(runner.test_loop, batch_idx, outputs)
 
     def _keep(self, loop: BaseLoop, batch_idx: int, outputs: Sequence) -> None:
-        """Write the predictions after the last batch: the metrics have all of them, and forget them with their evaluation."""
+        """Write the predictions after the last batch, when the metrics have all and have not yet forgotten them."""
         self._images = [*(self._images if batch_idx else []), *map(_image_name, outputs)]
         if batch_idx + 1 == len(loop.dataloader):
             arrays = per_image(loop.evaluator.metrics, self._images, len(loop.dataloader.dataset))

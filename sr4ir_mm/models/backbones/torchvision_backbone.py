@@ -24,8 +24,8 @@ class TorchvisionBackbone(BaseModule):
         norm_eval: Keep every batch norm in eval mode.
         norm_frozen: Besides, give their weights and biases no gradient, as torchvision's ``FrozenBatchNorm2d``.
         norm_eps: What every batch norm adds to the variance. None: as the architecture has it, 1e-3 in MobileNetV3.
-            torchvision's detectors, and so SR4IR's, are built with ``FrozenBatchNorm2d`` and its 1e-5; their weights need
-            that number.
+            torchvision's detectors, and so SR4IR's, are built with ``FrozenBatchNorm2d`` and its 1e-5; their weights
+            need that number.
         init_cfg: As of :class:`mmengine.model.BaseModule`.
         **kwargs: To the torchvision constructor, for example ``dilated=True``.
     """

@@ -1,5 +1,5 @@
 from contextlib import contextmanager
-from typing import Iterator, List, Sequence
+from typing import Iterator, List, Optional, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -93,7 +93,7 @@ class ContrastiveLoss(nn.Module):
         layers: Sequence[int] = (4,),
         form: str = 'info_nce',
         temperature: float = 1.0,
-        samples: dict = dict(),
+        samples: Optional[dict] = None,
         statistics: str = 'running',
     ) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class ContrastiveLoss(nn.Module):
         self.form = check_choice(form, ('info_nce', 'cosine'), 'model.contrastive.form')
         self.temperature = temperature
         self.statistics = check_choice(statistics, ('running', 'per_set'), 'model.contrastive.statistics')
-        self.samples = MODELS.build(dict(dict(type='sr4ir_mm.HardSamples'), **samples))
+        self.samples = MODELS.build(dict(dict(type='sr4ir_mm.HardSamples'), **(samples or {})))
 
     def forward(self, embedding: nn.Module, sr: Tensor, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
         """How much nearer ``sr`` is to the negatives than to the positives; its gradient goes to ``sr``.

@@ -16,8 +16,8 @@ class TDPLoss(nn.Module):
 
     Args:
         features: Which of the recognizer's feature maps :math:`\phi` are compared, as indices into what its
-            ``extract_feat`` returns. Where an entry is itself a list, as of transformers that return a class token beside
-            their map, it is the first map (N, C, h, w) in it, or its first tensor.
+            ``extract_feat`` returns. Where an entry is itself a list, as of transformers that return a class token
+            beside their map, it is the first map (N, C, h, w) in it, or its first tensor.
         weights: One :math:`w_k` for each of them.
     """
 
