@@ -31,7 +31,7 @@ REFUSED = {
     'mmpretrain.DenseCLHook': _SELF_SUPERVISED,
     'mmpretrain.SimSiamHook': _SELF_SUPERVISED,
     'mmpretrain.SwAVHook': _SELF_SUPERVISED,
-    'mmpretrain.PrepareProtoBeforeValLoopHook': 'prepares prototypes of a retriever, which is no recognizer; leave it out',
+    'mmpretrain.PrepareProtoBeforeValLoopHook': 'prepares prototypes of a retriever, no recognizer; leave it out',
     'mmpretrain.PreciseBNHook': 'runs the model without the phases of a training; to estimate batch norm again before '
     "a test write dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=…)",
     'mmagic.ExponentialMovingAverageHook': 'looks for networks by names that a cascade does not have; write '
