@@ -4,7 +4,9 @@ import os
 import re
 import time
 from difflib import get_close_matches
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, TypeVar
+
+_Value = TypeVar('_Value')
 
 _PLAIN = re.compile(r'[\w.:/+-]*', re.ASCII)
 
@@ -17,7 +19,7 @@ class CheckpointError(OSError):
     """A checkpoint that cannot be written, or that is damaged, told in one sentence."""
 
 
-def check_choice(value: str, allowed: Iterable[str], key: str) -> str:
+def check_choice(value: _Value, allowed: Iterable[_Value], key: str) -> _Value:
     """Return ``value`` if it is one of ``allowed``.
 
     Args:

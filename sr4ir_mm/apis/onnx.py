@@ -24,13 +24,14 @@ class _Restore(nn.Module):
         self.cascade = cascade
 
     def forward(self, lr: Tensor) -> Tensor:
+        assert self.cascade.restorer is not None  # export_onnx refuses a cascade without one
         return self.cascade.restorer(lr * self.cascade.img_range) / self.cascade.img_range
 
 
 class _RestoreAndRecognize(_Restore):
     """Beside ``sr`` what the recognizer's head says, before anything that needs the samples."""
 
-    def forward(self, lr: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward(self, lr: Tensor) -> Tuple[Tensor, Tensor]:  # type: ignore[override]  # a graph with one output more
         sr = super().forward(lr)
         # nothing is padding here; to compare sizes would fix them
         return sr, self.cascade.logits(self.cascade.recognizer_input.normalize(sr))

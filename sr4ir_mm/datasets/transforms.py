@@ -104,7 +104,7 @@ class DegradeToLR(BaseTransform):
                 cv2.BORDER_REPLICATE,
             )
         )
-        with nullcontext() if self.seed is None else seeded(self.seed, zlib.crc32(image)):
+        with nullcontext() if self.seed is None else seeded(self.seed, zlib.crc32(image.data)):
             # mmagic's shuffling remembers the order of the image before
             for transform in self.transforms if self.seed is None else copy.deepcopy(self.transforms):
                 degraded = transform(degraded)

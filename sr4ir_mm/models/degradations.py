@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from typing import Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import torch
 import torch.nn.functional as F
@@ -88,7 +88,7 @@ class GaussianNoise(nn.Module):
     def __init__(self, sigma: Union[float, Sequence[float], dict]) -> None:
         super().__init__()
         if isinstance(sigma, dict):
-            values = [sigma.get('min'), sigma.get('max')] if set(sigma) == {'min', 'max'} else []
+            values: List[Any] = [sigma.get('min'), sigma.get('max')] if set(sigma) == {'min', 'max'} else []
         else:
             values = list(sigma) if isinstance(sigma, (list, tuple)) else [sigma]
         numbers = bool(values) and all(

@@ -1,7 +1,7 @@
 """Statistics of batch norm, estimated again after training on the images that a test shows to the recognizer."""
 
 from itertools import islice
-from typing import Iterable, List, Optional
+from typing import Any, Iterable, List, Optional
 
 import torch
 from mmengine.dist import all_reduce_params, is_main_process
@@ -64,7 +64,7 @@ def reestimate_batch_norm(cascade, batches: Iterable[dict]) -> List[_BatchNorm]:
     return changed
 
 
-def _learning_norms(cascade) -> List[_BatchNorm]:
+def _learning_norms(cascade) -> List[Any]:
     """The recognizer's layers that are in train mode when the model is."""
     recognizer = cascade.parts.get('recognizer')
     return [

@@ -49,7 +49,8 @@ class RunRecordHook(Hook):
         self.out_file = Path(out_file)
         self.interval = interval
         self._seconds = 0.0
-        self._started = self._written = None
+        self._started: Optional[float] = None
+        self._written: Optional[float] = None
         self._peak = 0.0
         self._metrics: Optional[dict] = None
         self._images: List[str] = []

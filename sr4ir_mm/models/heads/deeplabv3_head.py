@@ -9,13 +9,14 @@ from functools import partial
 from typing import Optional, Sequence
 
 from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
 from mmseg.models.decode_heads import ASPPHead, FCNHead
 from torch import nn
 
 from sr4ir_mm.errors import CheckpointError
 
 
-class _DefaultInit:
+class _DefaultInit(BaseModule):
     """Initialize as PyTorch does by default, which torchvision keeps.
 
     mmseg draws these convolutions two to six times as wide. Before a batch norm this changes no output, but it makes

@@ -1,5 +1,5 @@
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence, cast
 
 import torch
 import torch.nn.functional as F
@@ -124,7 +124,7 @@ class ContrastiveLoss(nn.Module):
         for image, others in zip(self._extract(embedding, sr[None]), other_features):
             similarities = similarity(image[0], others)
             losses.append(self.compare(*similarities.split([len(positives), len(negatives)])))
-        return sum(losses) / len(losses)
+        return cast(Tensor, sum(losses) / len(losses))
 
     def _extract(self, embedding: nn.Module, sets: Tensor) -> List[Tensor]:
         """The features of sets of images, (K, N, 3, H, W): for each layer one tensor, (K, N, C, h, w)."""

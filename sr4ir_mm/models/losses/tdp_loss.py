@@ -1,4 +1,4 @@
-from typing import List, Sequence, Union
+from typing import List, Sequence, Union, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ class TDPLoss(nn.Module):
     def forward(self, sr_features: Sequence[Tensor], hr_features: Sequence[Tensor]) -> Tensor:
         """Compare two lists of feature maps, as :meth:`select` returns them."""
         pairs = zip(self.weights, sr_features, hr_features)
-        return sum(weight * F.l1_loss(to_float32(sr), to_float32(hr)) for weight, sr, hr in pairs)
+        return cast(Tensor, sum(weight * F.l1_loss(to_float32(sr), to_float32(hr)) for weight, sr, hr in pairs))
 
 
 def _map_of(feature: Union[Tensor, Sequence]) -> Tensor:

@@ -155,7 +155,7 @@ def _networks() -> Dict[str, Tuple[Any, type]]:
     return networks
 
 
-def _build(name: str, arguments: dict) -> tuple:
+def _build(name: Any, arguments: dict) -> tuple:
     """Build a network by its name.
 
     Returns:
