@@ -12,7 +12,7 @@ from sr4ir_mm.engine import CascadeOptimWrapperConstructor
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
 from sr4ir_mm.registry import PARAM_SCHEDULERS
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 PROTOCOLS = ROOT / 'configs/_base_/protocols.py'
 BASELINES = sorted((ROOT / 'configs/baselines').glob('*.py'))

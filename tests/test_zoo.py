@@ -8,7 +8,7 @@ import pytest
 import yaml
 from mmengine.config import Config
 
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 INDEX = yaml.safe_load((ROOT / 'model-index.yml').read_text())
 METAFILES = [ROOT / path for path in INDEX['Import']]

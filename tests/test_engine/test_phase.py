@@ -6,7 +6,7 @@ from torch import nn
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import CascadeSegmentor
 from sr4ir_mm.models.phases import build_phases, only_training
-from tests.conftest import ROOT, SR4IR_PHASES
+from tests.helpers.builders import ROOT, SR4IR_PHASES
 
 PARTS = ['restorer', 'recognizer']
 

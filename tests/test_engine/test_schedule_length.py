@@ -13,7 +13,7 @@ from sr4ir_mm.config.schedules import to_the_end
 from sr4ir_mm.engine import CosineRestartLR
 from sr4ir_mm.engine.schedulers import check_schedules
 from sr4ir_mm.errors import ConfigError
-from tests.test_engine.test_loops import history, run
+from tests.helpers.training import history, run
 
 LENGTHS = dict(max_epochs=8, max_iters=80)
 

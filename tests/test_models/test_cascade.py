@@ -13,7 +13,16 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import NUM_CLASSES, OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
+from tests.helpers.builders import (
+    NUM_CLASSES,
+    OPTIM_WRAPPER,
+    SR4IR_PHASES,
+    SWINIR,
+    cascade_cfg,
+    edsr,
+    seg_batch,
+    segmentor,
+)
 
 RESTORE, RECOGNIZE = SR4IR_PHASES
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from .one_iteration import build, check_one_iteration, det_batch, seg_batch
+from tests.helpers.one_iteration import build, check_one_iteration, det_batch, seg_batch
+
 from .test_plug_in import CLASSIFIERS, RESNET18, RESNET18_D8, SLIM_HEAD, TWO_STAGE, shipped
 
 FAILING = dict(

@@ -17,7 +17,7 @@ from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding
 from sr4ir_mm.models.losses.contrastive_loss import dual_contrastive_loss, info_nce, similarity
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch
+from tests.helpers.builders import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch
 
 EMBED = dict(name='embed', update='embedding', losses=dict(embedding=1.0))
 RESTORE = dict(name='restore', update='restorer', losses=dict(pixel=1.0, contrastive=0.5))

@@ -7,7 +7,7 @@ from torch import nn
 
 from sr4ir_mm.models.cpu_ops import quicken_on_cpu
 from sr4ir_mm.registry import MODELS
-from tests.conftest import cascade_cfg
+from tests.helpers.builders import cascade_cfg
 
 
 def run(layer, *inputs):

@@ -16,7 +16,7 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation.psnr import psnr
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import DATASETS, MODELS
-from tests.conftest import ROOT, seg_batch
+from tests.helpers.builders import ROOT, seg_batch
 
 CONFIGS = ROOT / 'configs/denoise_highlevel'
 DENOISER = CONFIGS / 'denoiser_sigma25_imagenet.py'

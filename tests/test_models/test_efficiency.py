@@ -8,7 +8,7 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.efficiency import fold_batch_norm, gains_channels_last, quicken_window_attention, repeated_blocks
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
+from tests.helpers.builders import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
 
 NAFNET = dict(type='mmagic.NAFNet', mid_channels=4, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1], middle_blk_num=2)
 

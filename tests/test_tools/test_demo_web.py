@@ -17,11 +17,9 @@ from PIL import Image
 from werkzeug.serving import make_server
 from werkzeug.test import Client
 
-from tests.test_apis.conftest import checkpoints, inferencer  # noqa: F401
-
 
 @pytest.fixture
-def app(tool, inferencer, tmp_path):  # noqa: F811
+def app(tool, inferencer, tmp_path):
     def make(task='segmentation', max_pixels=10_000, **kwargs):
         Image.fromarray(picture()).save(tmp_path / 'sample.png')
         return tool('demo_web').DemoApp(

@@ -16,7 +16,7 @@ from sr4ir_mm.experiments.differences import Differences, difference_table
 from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
 from sr4ir_mm.experiments.report import MAIN_METRICS, markdown, summarize
 from sr4ir_mm.registry import DATASETS
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 STUDY = ROOT / 'configs/_base_/study.py'
 RESULTS = sorted((ROOT / 'docs/study').glob('**/results.jsonl'))
