@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from mmengine.config import Config
 
 from sr4ir_mm import __version__, cli
 from tests.helpers.builders import ROOT
@@ -37,31 +38,67 @@ def test_a_mistake_is_told_in_one_sentence(monkeypatch):
         cli.train()
 
 
-def test_a_wheel_has_commands_scripts_and_configs(tmp_path):
-    """Outside the repository, as after ``pip install .``."""
-    source, target = tmp_path / 'source', tmp_path / 'target'
+@pytest.fixture(scope='module')
+def installed(tmp_path_factory):
+    """What `pip install .` lays down, in a folder of its own."""
+    source, target = tmp_path_factory.mktemp('source'), tmp_path_factory.mktemp('site')
     for name in ('sr4ir_mm', 'configs', 'tools'):
-        shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns('__pycache__'))
-    for name in ('pyproject.toml', 'setup.py', 'MANIFEST.in', 'README.md', 'LICENSE', 'model-index.yml'):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns('__pycache__'))
+    for name in ('setup.py', 'pyproject.toml', 'MANIFEST.in', 'README.md', 'LICENSE', 'model-index.yml'):
         shutil.copy(ROOT / name, source)
-    pip = [sys.executable, '-m', 'pip', '--disable-pip-version-check', 'install', '--quiet', '--no-index']
-    subprocess.run([*pip, '--no-deps', '--no-build-isolation', '--target', target, source], check=True, cwd=tmp_path)
-    installed = target / 'sr4ir_mm/.mim'
-    assert not any(path.is_symlink() for path in (installed, *installed.rglob('*')))
-    assert {path.name for path in (target / 'bin').iterdir()} == set(PROJECT['scripts'])
-    for config in (ROOT / 'configs').rglob('*.py'):
-        assert (installed / config.relative_to(ROOT)).is_file()
-    code = (
-        'import sr4ir_mm; print(sr4ir_mm.__file__);'
-        "from sr4ir_mm.config import load_config; print(load_config('user.py', {}).model.type)"
+    pip = [sys.executable, '-m', 'pip', 'install', '-q', '--disable-pip-version-check', '--no-index', '--no-deps']
+    subprocess.run([*pip, '--no-build-isolation', '--target', target, source], check=True)
+    return target
+
+
+def run(installed, folder, *args):
+    """In a process that sees the installed package, and not the repository."""
+    env = dict(os.environ, PYTHONPATH=str(installed))
+    return subprocess.run([sys.executable, *args], cwd=folder, env=env, capture_output=True, text=True)
+
+
+def run_well(installed, folder, *args):
+    done = run(installed, folder, *args)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_installed_package(installed, tmp_path):
+    mim = installed / 'sr4ir_mm/.mim'
+    for folder in ('configs', 'tools'):
+        found, expected = (
+            {path.relative_to(root) for path in (root / folder).rglob('*.*') if path.suffix != '.pyc'}
+            for root in (mim, ROOT)
+        )
+        assert found == expected
+    # mim takes these two from there
+    assert (mim / 'model-index.yml').read_text() == (ROOT / 'model-index.yml').read_text()
+    assert (mim / 'tools/train.py').is_file()
+
+    (tmp_path / 'mine.py').write_text(
+        "_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n"
     )
-    (tmp_path / 'user.py').write_text("_base_ = 'sr4ir_mm::sr4ir/deeplabv3_swinir_x4_voc.py'\n")
-    env = dict(os.environ, PYTHONPATH=str(target))
-    found = subprocess.run([sys.executable, '-c', code], env=env, cwd=tmp_path, capture_output=True, text=True)
-    assert found.stdout.split() == [f'{target}/sr4ir_mm/__init__.py', 'sr4ir_mm.CascadeSegmentor'], found.stderr
-    command = [sys.executable, target / 'bin/sr4ir-train', 'no/such/config.py']
-    found = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
-    assert found.returncode == 1 and re.search('^error: .*no/such/config.py', found.stderr, re.M), found.stderr
+    (tmp_path / 'look.py').write_text(
+        'import sr4ir_mm\n'
+        'from mmengine.registry import MODELS, init_default_scope\n'
+        'from sr4ir_mm.config import load_config\n'
+        "cfg = load_config('mine.py', {})\n"
+        "assert '_scope_' not in cfg.train_dataloader and '_scope_' not in cfg.optim_wrapper\n"
+        'init_default_scope(cfg.default_scope)\n'
+        'model = MODELS.build(cfg.model)\n'
+        "assert type(model).__name__ == 'CascadeSegmentor' and model.img_range == 2\n"
+        'print(sr4ir_mm.__file__)\n'
+    )
+    assert run_well(installed, tmp_path, 'look.py').strip().startswith(str(installed))
+    assert Config.fromfile(mim / 'configs/demo/sr4ir_fpn_edsr_x4_demo.py').model.scale == 4
+    assert 'Train a model' in run_well(installed, tmp_path, mim / 'tools/train.py', '--help')
+
+
+def test_the_installed_commands(installed, tmp_path):
+    """Outside the repository, with the scripts of the wheel."""
+    assert {path.name for path in (installed / 'bin').iterdir()} == set(PROJECT['scripts'])
+    done = run(installed, tmp_path, installed / 'bin/sr4ir-train', 'no/such/config.py')
+    assert done.returncode == 1 and re.search('^error: .*no/such/config.py', done.stderr, re.M), done.stderr
 
 
 def test_extras_have_the_versions_of_the_requirements():
