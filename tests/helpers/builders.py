@@ -29,7 +29,7 @@ def edsr(scale=4, **kwargs):
 
 
 SWINIR = dict(
-    type='mmagic.SwinIRNet',
+    type='sr4ir_mm.SwinIR',
     upscale=4,
     in_chans=3,
     img_size=8,
@@ -130,7 +130,7 @@ def cascade_cfg(**kwargs):
         degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
         restorer=edsr(),
         recognizer=segmentor(),
-        tdp=dict(features=[-1], weights=[1.0]),
+        losses=dict(tdp=dict(features=[-1], weights=[1.0])),
     )
     cfg.update(kwargs)
     return ConfigDict(copy.deepcopy(cfg))

@@ -75,7 +75,7 @@ def everything(cfg):
     by_iteration(cfg)
     cfg.optim_wrapper.update(amp='bfloat16', accumulative_counts=2)
     cfg.optim_wrapper.restorer.clip_grad = dict(max_norm=0.1)
-    cfg.custom_hooks.append(dict(type='sr4ir_mm.EMAHook', part='restorer', momentum=0.1))
+    cfg.custom_hooks.append(dict(type='sr4ir_mm.PartEMAHook', part='restorer', momentum=0.1))
     cfg.train_dataloader.update(num_workers=2, persistent_workers=True)
     cfg.val_dataloader.update(num_workers=1, persistent_workers=True)
 
