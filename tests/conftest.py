@@ -1,6 +1,7 @@
 """Tiny networks and images that the tests share."""
 
 import copy
+import gc
 import importlib.util
 
 import cv2
@@ -23,6 +24,12 @@ from tests.helpers.builders import (
 
 # MMEngine formats the config with yapf for the log and for every checkpoint: most of the time of a tiny training
 mmengine.config.config.FormatCode = lambda text, **kwargs: (text, True)
+
+
+def pytest_collection_finish():
+    """Leave what is imported out of the search for garbage, which each data set of MMEngine begins anew."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

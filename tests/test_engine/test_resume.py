@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -154,13 +155,20 @@ def change(**values):
     return apply
 
 
+@pytest.fixture(scope='module')
+def trained_once(tmp_path_factory):
+    """A folder for the one training that the tests of this module share."""
+    return tmp_path_factory.mktemp('trained')
+
+
 @pytest.fixture
-def trained(voc_cfg):
+def trained(voc_cfg, trained_once, tmp_path):
     """The config of a training with schedules, and the path of its checkpoint after one of two epochs."""
     cosine = dict(type='CosineAnnealingLR', T_max='max_epochs', eta_min=0, convert_to_iter_based=True)
     voc_cfg.param_scheduler = dict(restorer=[cosine], recognizer=[dict(cosine)])
-    run(copy.deepcopy(voc_cfg))
-    return voc_cfg, f'{voc_cfg.work_dir}/epoch_1.pth'
+    if not (trained_once / 'epoch_1.pth').exists():
+        run(copy.deepcopy(voc_cfg), work_dir=str(trained_once))
+    return voc_cfg, shutil.copy(trained_once / 'epoch_1.pth', tmp_path)
 
 
 def save_with(path, edit):
