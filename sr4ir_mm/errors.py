@@ -4,7 +4,9 @@ import os
 import re
 import time
 from difflib import get_close_matches
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, TypeVar
+
+_Value = TypeVar('_Value')
 
 _PLAIN = re.compile(r'[\w.:/+-]*', re.ASCII)
 
@@ -17,7 +19,7 @@ class CheckpointError(OSError):
     """A checkpoint that cannot be written, or that is damaged, told in one sentence."""
 
 
-def check_choice(value: str, allowed: Iterable[str], key: str) -> str:
+def check_choice(value: _Value, allowed: Iterable[_Value], key: str) -> _Value:
     """Return ``value`` if it is one of ``allowed``.
 
     Args:
@@ -41,15 +43,16 @@ def run_tool(main: Callable) -> None:
     try:
         _name_lost_workers(main)
     except (ConfigError, CheckpointError, FloatingPointError, RuntimeError) as error:
+        sentence = str(error)
         if type(error) is RuntimeError:
             if not str(error).startswith('DataLoader worker'):
                 raise
-            error = (
+            sentence = (
                 f'{error} Often the memory of the machine was not enough: try fewer workers '
                 '(train_dataloader.num_workers) or smaller batches. --resume goes on from the last checkpoint.'
             )
         process = f" in process {os.environ['RANK']}" if int(os.environ.get('WORLD_SIZE', 1)) > 1 else ''
-        raise SystemExit(f'error{process}: {error}')
+        raise SystemExit(f'error{process}: {sentence}') from error
 
 
 def _name_lost_workers(main: Callable) -> None:

@@ -1,8 +1,8 @@
 """Tiny networks and images that the tests share."""
 
 import copy
+import gc
 import importlib.util
-from pathlib import Path
 
 import cv2
 import mmengine.config.config
@@ -11,14 +11,25 @@ import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
 
-ROOT = Path(__file__).parents[1]
-DATA = Path(__file__).parent / 'data'
-NUM_CLASSES = 4
+from tests.helpers.builders import (
+    NUM_CLASSES,
+    OPTIM_WRAPPER,
+    ROOT,
+    SR4IR_PHASES,
+    cascade_cfg,
+    inference_cfg,
+    save_checkpoint,
+)
 
 # MMEngine formats the config with yapf for the log and for every checkpoint: most of the time of a tiny training
 mmengine.config.config.FormatCode = lambda text, **kwargs: (text, True)
+
+
+def pytest_collection_finish():
+    """Leave what is imported out of the search for garbage, which each data set of MMEngine begins anew."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +43,8 @@ def one_seed():
 def float64():
     """Double precision for all that a test builds.
 
-    Two ways to the same number then agree to many more digits than any bug leaves, whatever the CPU, the number of threads
-    and the order in which a library adds.
+    Two ways to the same number then agree to many more digits than any bug leaves, whatever the CPU, the number of
+    threads and the order in which a library adds.
     """
     torch.set_default_dtype(torch.float64)
     yield
@@ -51,117 +62,6 @@ def bfloat16():
             supported = False
     with torch.backends.mkldnn.flags(enabled=supported):
         yield
-
-
-def edsr(scale=4, **kwargs):
-    return dict(
-        type='mmagic.EDSRNet',
-        in_channels=3,
-        out_channels=3,
-        mid_channels=8,
-        num_blocks=1,
-        upscale_factor=scale,
-        **kwargs,
-    )
-
-
-SWINIR = dict(
-    type='sr4ir_mm.SwinIR',
-    upscale=4,
-    in_chans=3,
-    img_size=8,
-    window_size=4,
-    depths=[2, 2],
-    embed_dim=8,
-    num_heads=[2, 2],
-    mlp_ratio=2,
-    upsampler='pixelshuffledirect',
-    resi_connection='1conv',
-)
-
-
-def segmentor(norm='BN', **backbone):
-    """A ResNet-18 with one channel in eight and an FCN head, as it would stand in a config of mmseg."""
-    norm_cfg = dict(type=norm) if norm == 'BN' else dict(type='GN', num_groups=2)
-    return dict(
-        type='EncoderDecoder',
-        data_preprocessor=dict(
-            type='SegDataPreProcessor',
-            mean=[123.675, 116.28, 103.53],
-            std=[58.395, 57.12, 57.375],
-            bgr_to_rgb=True,
-            size_divisor=1,
-            seg_pad_val=255,
-        ),
-        backbone=dict(
-            type='ResNetV1c',
-            depth=18,
-            base_channels=8,
-            stem_channels=8,
-            strides=(1, 2, 1, 1),
-            norm_cfg=norm_cfg,
-            zero_init_residual=False,  # or the first gradient of most weights is zero
-            **backbone,
-        ),
-        decode_head=dict(
-            type='FCNHead',
-            in_channels=64,
-            channels=8,
-            num_convs=1,
-            concat_input=False,
-            dropout_ratio=0.0,
-            num_classes=NUM_CLASSES,
-            norm_cfg=norm_cfg,
-            align_corners=False,
-            loss_decode=dict(type='CrossEntropyLoss'),
-        ),
-        train_cfg=dict(),
-        test_cfg=dict(mode='whole'),
-    )
-
-
-def cascade_cfg(**kwargs):
-    cfg = dict(
-        type='sr4ir_mm.CascadeSegmentor',
-        scale=4,
-        degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
-        restorer=edsr(),
-        recognizer=segmentor(),
-        losses=dict(tdp=dict(features=[-1], weights=[1.0])),
-    )
-    cfg.update(kwargs)
-    return ConfigDict(copy.deepcopy(cfg))
-
-
-SR4IR_PHASES = [
-    dict(name='restore', update='restorer', losses=dict(pixel=1.0, tdp=dict(weight=1.0, begin=1))),
-    dict(name='recognize', update='recognizer', losses=dict(task_sr=0.34, task_hr=0.34, task_cqmix=0.34)),
-]
-
-OPTIM_WRAPPER = dict(
-    constructor='sr4ir_mm.CascadeOptimWrapperConstructor',
-    restorer=dict(optimizer=dict(type='AdamW', lr=1e-4, weight_decay=0)),
-    recognizer=dict(optimizer=dict(type='SGD', lr=1e-2, momentum=0.9, weight_decay=1e-4)),
-)
-
-
-def seg_batch(size=(32, 32), batch=2, seed=0):
-    """What a dataloader of mmseg collates, with the grids of CQMix."""
-    from mmseg.structures import SegDataSample
-
-    rng = np.random.RandomState(seed)
-    samples = []
-    for index in range(batch):
-        sample = SegDataSample(metainfo=dict(img_path=f'{index}.jpg', img_shape=size, ori_shape=size))
-        labels = rng.randint(0, NUM_CLASSES, (1, *size))
-        labels[0, 0, 0] = 255
-        sample.gt_sem_seg = PixelData(data=torch.from_numpy(labels))
-        samples.append(sample)
-    return dict(
-        inputs=[torch.from_numpy(rng.randint(0, 256, (3, *size), dtype=np.uint8)) for _ in range(batch)],
-        data_samples=samples,
-        cqmix_grid=[torch.from_numpy(rng.randint(0, 2, (8, 8)).astype(np.float32)) for _ in range(batch)],
-    )
 
 
 @pytest.fixture(scope='session')
@@ -262,3 +162,26 @@ def config_file(voc_cfg, tmp_path):
     path = tmp_path / 'tiny.py'
     Config(voc_cfg).dump(str(path))
     return str(path)
+
+
+@pytest.fixture(scope='session')
+def checkpoints(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('checkpoints')
+    made = {}
+
+    def get(task):
+        if task not in made:
+            made[task] = save_checkpoint(inference_cfg(task), folder / f'{task}.pth')
+        return made[task]
+
+    return get
+
+
+@pytest.fixture
+def inferencer(checkpoints):
+    from sr4ir_mm.apis import CascadeInferencer
+
+    def make(task='segmentation', **kwargs):
+        return CascadeInferencer(inference_cfg(task), checkpoints(task), device='cpu', show_progress=False, **kwargs)
+
+    return make

@@ -9,7 +9,7 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.registry import MODELS
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 from tests.test_configs import reduced
 
 ABLATIONS = ROOT / 'configs/_base_/ablations.py'

@@ -12,7 +12,7 @@ from sr4ir_mm.engine import CascadeOptimWrapperConstructor
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
 from sr4ir_mm.registry import PARAM_SCHEDULERS
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 PROTOCOLS = ROOT / 'configs/_base_/protocols.py'
 BASELINES = sorted((ROOT / 'configs/baselines').glob('*.py'))
@@ -83,9 +83,9 @@ def build(cfg):
     }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def learning_rates(text):
-    """For each part the learning rate of each parameter group in force at each iteration, shape (iterations, groups)."""
+    """Return the learning rates of each part at each iteration, shape (iterations, parameter groups)."""
     cfg = Config.fromstring(text, '.py')
     found = {}
     for part, (optimizer, schedulers) in build(cfg).items():

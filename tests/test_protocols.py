@@ -74,7 +74,8 @@ def test_the_leaf_configs_say_so():
     t2s = Config.fromfile(CONFIGS / 'baselines/t2s_deeplabv3_edsr_x4_voc.py')
     assert t2s.model.recognizer.init_cfg == dict(type='Pretrained', checkpoint=h2t, prefix='recognizer')
     assert t2s.model.recognizer.type == 'EncoderDecoder'
-    # each protocol is trained as long as SR4IR, by the same optimizers; test_baseline_schedules.py has the learning rates
+    # each protocol is trained as long as SR4IR, by the same optimizers; test_baseline_schedules.py has the learning
+    # rates
     sr4ir = Config.fromfile(CONFIGS / 'sr4ir/deeplabv3_edsr_x4_voc.py')
     assert s2t.train_cfg.max_epochs == t2s.train_cfg.max_epochs == sr4ir.train_cfg.max_epochs == 100
     assert s2t.optim_wrapper.recognizer == sr4ir.optim_wrapper.recognizer

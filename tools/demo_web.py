@@ -8,6 +8,7 @@ import json
 import re
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Iterable, List, Sequence, Tuple
@@ -326,10 +327,8 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     server = make_server(args.host, args.port, make_app(args), threaded=True)
     print(f'http://{_host_name(args.host)}:{server.port}/ shows the page; Ctrl-C ends it.', flush=True)
-    try:
+    with suppress(KeyboardInterrupt):
         server.serve_forever()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == '__main__':

@@ -27,6 +27,6 @@ if __name__ == '__main__':
     except ChildFailedError as error:
         if any(failure.exitcode != EXIT_CODE for failure in error.failures.values()):
             raise
-        raise SystemExit(EXIT_CODE)
+        raise SystemExit(EXIT_CODE) from error
     except SignalException as error:  # torchrun has waited for its processes
-        raise SystemExit(128 + error.sigval)
+        raise SystemExit(128 + error.sigval) from error

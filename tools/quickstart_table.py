@@ -1,6 +1,6 @@
 """The quick start's table: ``python tools/quickstart_table.py FOLDER SEED [SEED …]``, as tools/quickstart.sh calls it.
 
-Reads what the tests of its runs have written, writes results.jsonl, a line for each run, and prints mean, lowest and highest.
+Reads what the tests of its runs have written; writes results.jsonl, a line for each run; prints mean, lowest, highest.
 """
 
 import json

@@ -1,5 +1,5 @@
-# What tools/compare.py --study configs/_base_/ablations.py runs: SR4IR, and SR4IR with one thing less or otherwise. Each
-# row starts from the weights that the config names, and keeps SR4IR's learning rates.
+# What tools/compare.py --study configs/_base_/ablations.py runs: SR4IR, and SR4IR with one thing less or otherwise.
+# Each row starts from the weights that the config names, and keeps SR4IR's learning rates.
 _base_ = 'protocols.py'
 compare = [
     'sr4ir',
@@ -18,8 +18,8 @@ protocols = {
     'sr4ir-no-tdp': dict(title='SR4IR without TDP', without=['tdp']),
     'sr4ir-no-cqmix': dict(title='SR4IR without CQMix', without=['task_cqmix']),
     'sr4ir-no-alternation': dict(title='SR4IR without alternation', joint=True),
-    # TDP's place: the first map alone that the recognizer offers, which for DeepLabV3 is that of its auxiliary head, for
-    # Faster R-CNN the finest level of its FPN and for ResNet layer 3
+    # TDP's place: the first map alone that the recognizer offers, which for DeepLabV3 is that of its auxiliary head,
+    # for Faster R-CNN the finest level of its FPN and for ResNet layer 3
     'sr4ir-tdp-first': dict(
         title='SR4IR, TDP at the first map',
         cfg_options={'model.losses.tdp.features': [0], 'model.losses.tdp.weights': [1.0]},

@@ -1,7 +1,7 @@
-# What tools/compare.py --study runs for `Denoising meets high-level vision` on the demo's images: what λ does to each task.
-# `lambda0` and each `joint-λ` start from the same denoiser (`sr`), see the same images and noise, and train as long.
-# What is asked, of each task and seed by seed: is joint training above as long a training without the task (λ = 0)? Is
-# cross-task, a denoiser of the other task, above that too? λ is not chosen by these images: each is reported.
+# What tools/compare.py --study runs for `Denoising meets high-level vision` on the demo's images: what λ does to each
+# task. `lambda0` and each `joint-λ` start from the same denoiser (`sr`), see the same images and noise, and train as
+# long. What is asked, of each task and seed by seed: is joint training above as long a training without the task (λ =
+# 0)? Is cross-task, a denoiser of the other task, above that too? λ is not chosen by these images: each is reported.
 _base_ = 'protocols.py'
 configs = {
     '../denoise_highlevel/joint_fpn_demo.py': 'segmentation',

@@ -11,7 +11,7 @@
 #   schedule  'baseline': the config's `baseline_param_scheduler` instead of its `param_scheduler`, where it has both
 #   cfg_options  other settings of the config, written as for --cfg-options; a transform of a pipeline is named by its
 #             type, as in 'train_dataloader.dataset.pipeline.CQMix.prob'
-#   reestimate_bn  True: the recognizer's batch norm gets the statistics of restored training images; without phases only
+#   reestimate_bn  True: the recognizer's batch norm gets the statistics of restored images; without phases only
 # No `phases`: those of the config itself. Empty `phases`: nothing learns, the parts are tested as they start, and those
 # that `start` does not name come from the config's own init_cfg.
 protocols = {

@@ -1,11 +1,11 @@
-# What tools/compare.py --study runs: two settings of SR4IR that papers do not discuss, on the demo's scenes with a small
-# SwinIR. Does it matter whether the frozen restorer draws its stochastic depth while the recognizer learns (published: yes),
-# and whether the recognizer's batch norm gets the statistics of restored images after training?
+# What tools/compare.py --study runs: two settings of SR4IR that papers do not discuss, on the demo's scenes with a
+# small SwinIR. Does it matter whether the frozen restorer draws its stochastic depth while the recognizer learns
+# (published: yes), and whether the recognizer's batch norm gets the statistics of restored images after training?
 #
-# Planned before the first run: these rows, seeds from 0 to 5 in this order, the demo's 4 epochs. Where the time does not
-# suffice for all, the last seeds are left out, whatever the others show; a seed counts when it has all four rows. The result
-# is the mean of the paired differences in mIoU with its 95 % interval (t distribution). PSNR is the control of train_mode:
-# nothing of the second phase reaches the restorer but through TDP's features.
+# Planned before the first run: these rows, seeds from 0 to 5 in this order, the demo's 4 epochs. Where the time does
+# not suffice for all, the last seeds are left out, whatever the others show; a seed counts when it has all four rows.
+# The result is the mean of the paired differences in mIoU with its 95 % interval (t distribution). PSNR is the control
+# of train_mode: nothing of the second phase reaches the restorer but through TDP's features.
 _base_ = 'protocols.py'
 configs = {'../demo/sr4ir_fpn_swinir_x4_demo.py': 'segmentation'}
 compare = ['sr4ir', 'sr4ir-train-mode', 'sr4ir-bn', 'sr4ir-train-mode-bn']

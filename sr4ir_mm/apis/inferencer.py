@@ -102,7 +102,7 @@ class CascadeInferencer(BaseInferencer):
             raise ConfigError('A checkpoint is missing: an inferencer does not work with random weights.')
         self._cfg_options = cfg_options or {}
         self._weights = weights
-        self._drawer = None
+        self._drawer: Optional[PanelDrawer] = None
         if isinstance(model, dict):
             model = Config(model)
         elif model is None:
@@ -237,8 +237,8 @@ class CascadeInferencer(BaseInferencer):
         _check_tile(**forward)
         sources = self._inputs_to_list(inputs)
         folder = None if out_dir is None else OutputFolder(out_dir, self.dataset_meta)
-        results = map(Result, sources, unique_names(sources))
-        results = self._process(results, batch_size, preprocess, forward, visualize, postprocess, folder)
+        waiting = map(Result, sources, unique_names(sources))
+        results = self._process(waiting, batch_size, preprocess, forward, visualize, postprocess, folder)
         yield from track(results, 'Images', total=len(sources)) if self.show_progress else results
         if folder is not None:
             folder.finish()
@@ -266,13 +266,14 @@ class CascadeInferencer(BaseInferencer):
 
     def _chunks(self, results, batch_size: int, max_pixels: int = MAX_PIXELS, **kwargs) -> Iterator[List[Result]]:
         """Images of one size together; one that cannot be read stands alone."""
-        chunk = []
+        chunk: List[Result] = []
         for result in results:
             try:
                 result.lr = read_image(result.source, max_pixels)
             except ImageError as error:
                 result.error = str(error)
-            fits = result.error is None and chunk and chunk[0].error is None and result.lr.shape == chunk[0].lr.shape
+            first = chunk[0].lr if chunk else None
+            fits = result.lr is not None and first is not None and result.lr.shape == first.shape
             if chunk and not (fits and len(chunk) < batch_size):
                 yield chunk
                 chunk = []
@@ -286,6 +287,7 @@ class CascadeInferencer(BaseInferencer):
         factor = model.scale if model.restorer is not None and not degrade else 1
         packed = []
         for result in chunk:
+            assert result.lr is not None  # those that could not be read are in no chunk
             bgr = np.ascontiguousarray(result.lr[..., ::-1])
             height, width = bgr.shape[0] * factor, bgr.shape[1] * factor
             if not degrade:  # what the host's sample has to know of an image that is not there yet
@@ -367,7 +369,7 @@ def _check_tile(tile: Optional[int] = 256, overlap: int = 32) -> None:
         raise ConfigError(f'overlap is {overlap!r}; allowed: a whole number from 0.')
 
 
-def _check_classes(meta: dict, weights: str) -> None:
+def _check_classes(meta: dict, weights: Optional[str]) -> None:
     """Refuse names and colors that cannot be shown: a checkpoint may hold anything there."""
     meta = meta if isinstance(meta, dict) else dict(classes=meta)
     classes, palette = meta.get('classes') or (), meta.get('palette') or ()

@@ -30,7 +30,7 @@ class _Restore(nn.Module):
 class _RestoreAndRecognize(_Restore):
     """Beside ``sr`` what the recognizer's head says, before anything that needs the samples."""
 
-    def forward(self, lr: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward(self, lr: Tensor) -> Tuple[Tensor, Tensor]:  # type: ignore[override]  # a graph with one output more
         sr = super().forward(lr)
         # nothing is padding here; to compare sizes would fix them
         return sr, self.cascade.task.logits(self.cascade.recognizer_input.normalize(sr))
@@ -42,8 +42,8 @@ def export_onnx(
     """Write an ONNX graph and compare it with PyTorch.
 
     Its input is ``lr``, float32, RGB in [0, 1], (N, 3, h, w), of any N, h and w that the networks take. Its outputs are
-    ``sr``, the same at s·h × s·w, and for the cascade ``logits``: (N, classes, s·h, s·w) of a segmentor, (N, classes) of a
-    classifier, before the softmax.
+    ``sr``, the same at s·h × s·w, and for the cascade ``logits``: (N, classes, s·h, s·w) of a segmentor, (N, classes)
+    of a classifier, before the softmax.
 
     Args:
         cascade: The model, with its weights.

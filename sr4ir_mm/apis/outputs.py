@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Union
+from typing import List, Union
 
 import numpy as np
 
@@ -22,8 +22,8 @@ class OutputFolder:
     def __init__(self, path: Union[str, Path], dataset_meta: dict) -> None:
         self.path = make_writable(path)
         self._meta = dataset_meta
-        self._images = []
-        self._annotations = []
+        self._images: List[dict] = []
+        self._annotations: List[dict] = []
 
     def write(self, result) -> None:
         """Write one result of :class:`CascadeInferencer`."""

@@ -154,11 +154,12 @@ def _buffers(runner: Runner, buffers: Any, where: str) -> Iterator[str]:
 def _kinds(kinds: Any) -> Iterator[str]:
     if kinds is None:
         return
-    names = isinstance(kinds, dict) and kinds.get('optimizers'), isinstance(kinds, dict) and kinds.get('schedulers')
-    if not all(isinstance(each, dict) for each in names):
+    kinds = kinds if isinstance(kinds, dict) else {}
+    optimizers, schedulers = kinds.get('optimizers'), kinds.get('schedulers')
+    if not isinstance(optimizers, dict) or not isinstance(schedulers, dict):
         yield 'resume_state.kinds does not name optimizers and schedulers'
-    elif not all(isinstance(each, str) for each in names[0].values()) or not all(
-        isinstance(each, list) and all(isinstance(one, str) for one in each) for each in names[1].values()
+    elif not all(isinstance(each, str) for each in optimizers.values()) or not all(
+        isinstance(each, list) and all(isinstance(one, str) for one in each) for each in schedulers.values()
     ):
         yield 'resume_state.kinds has names that are no text'
 

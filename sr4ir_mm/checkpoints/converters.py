@@ -82,9 +82,9 @@ def _rename(weights: Weights, rules: Rules, key: str, ignored: str = '$.') -> We
                 unknown.append(name)
     if unknown or not renamed:
         found = layout_of(weights)
-        advice = (
-            '' if found in (None, key) else f' They are those of {LAYOUTS[found].title}; convert them with `{found}`.'
-        )
+        advice = ''
+        if found is not None and found != key:
+            advice = f' They are those of {LAYOUTS[found].title}; convert them with `{found}`.'
         raise CheckpointError(
             f'The weights are not in the layout of {LAYOUTS[key].title}: {len(unknown)} of {len(weights)} '
             f'are unknown there, for example {some(unknown)}.{advice}'
@@ -206,7 +206,7 @@ def from_sr4ir(*networks: Weights, rescale_biases: bool = False) -> Weights:
     Raises:
         CheckpointError: They are not one restorer and one recognizer.
     """
-    parts = {}
+    parts: Dict[str, List[Tuple[str, Weights]]] = {}
     for weights in networks:
         key = layout_of(weights)
         if key is None:
@@ -218,7 +218,7 @@ def from_sr4ir(*networks: Weights, rescale_biases: bool = False) -> Weights:
     if len(parts) != 2 or any(len(part) > 1 for part in parts.values()):
         found = ', '.join(LAYOUTS[key].title for part in parts.values() for key, _ in part)
         raise CheckpointError(f'A cascade is made of one restorer and one recognizer; given are: {found}.')
-    renamed = OrderedDict()
+    renamed: Weights = OrderedDict()
     for part, [(key, weights)] in parts.items():
         options = dict(rescale_biases=True) if rescale_biases and key == 'edsr' else {}
         renamed.update((f'{part}.{name}', value) for name, value in LAYOUTS[key].convert(weights, **options).items())
@@ -308,8 +308,8 @@ def _network_of(key: str, networks: Dict[str, Weights]) -> Weights:
     fitting = [name for name in networks if len(networks) == 1 or found[name] == key]
     if not fitting:
         each = ', '.join(
-            f'{quote(name)} ({LAYOUTS[found[name]].title}, `{found[name]}`)' if found[name] else quote(name)
-            for name in found
+            f'{quote(name)} ({LAYOUTS[layout].title}, `{layout}`)' if layout else quote(name)
+            for name, layout in found.items()
         )
         raise CheckpointError(f'The file holds none in the layout of {LAYOUTS[key].title}; its networks are: {each}.')
     return networks[fitting[0]]

@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional
 
 import numpy as np
 from mmengine.config import Config
+from torch import Tensor
 
 from sr4ir_mm.errors import CheckpointError, quote, some
 
@@ -41,7 +42,7 @@ def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) ->
     meta = plain(content.get('meta', {}))
     meta.pop('cfg', None)
     configs = {} if cfg is None else _configs(cfg)
-    parts = OrderedDict()
+    parts: Dict[str, Dict[str, Tensor]] = OrderedDict()
     for name, value in weights.items():
         part, _, name = name.partition('.')
         parts.setdefault(part, OrderedDict())[name] = value

@@ -9,7 +9,7 @@ import re
 import struct
 import sys
 import zipfile
-from typing import Any, BinaryIO, Dict, Tuple
+from typing import Any, Dict, Tuple
 
 import torch
 
@@ -72,7 +72,7 @@ def _to_memory(content: bytes) -> torch.UntypedStorage:
     return torch.frombuffer(bytearray(content), dtype=torch.uint8).untyped_storage()
 
 
-def read_legacy(file: BinaryIO, file_size: int) -> Any:
+def read_legacy(file: io.BufferedReader, file_size: int) -> Any:
     """Read a file in PyTorch's format before 1.6, as many published checkpoints have it, onto the CPU.
 
     Args:
@@ -133,4 +133,4 @@ def read_safetensors(path: str) -> dict:
         check_size(shape, [1] * len(shape))
     with safe_open(path, 'pt') as file:
         meta = (file.metadata() or {}).get('meta', '{}')
-        return dict(meta=json.loads(meta), state_dict={name: file.get_tensor(name) for name in file.keys()})
+        return dict(meta=json.loads(meta), state_dict={name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  no dict

@@ -117,8 +117,8 @@ def read_file(path: str, name: Optional[str] = None) -> Dict[str, Any]:
     except Refused as error:
         raise CheckpointError(
             f'The checkpoint {name} asks for {error}, and checkpoints may hold only tensors, containers, numbers, '
-            "NumPy arrays and MMEngine's history and config types; nothing of it was run. If you know who made it, and only "
-            'then, read it with --trust-checkpoint.'
+            "NumPy arrays and MMEngine's history and config types; nothing of it was run. If you know who made it, "
+            'and only then, read it with --trust-checkpoint.'
         ) from error
     except CheckpointError as error:
         message = str(error)

@@ -98,7 +98,7 @@ def load_part(
         )
     if any(name not in fitting and not name.endswith(COMPUTED) for name in own) and hasattr(part, 'init_weights'):
         part.init_weights()
-    fitting._metadata = getattr(weights, '_metadata', {})
+    _set_versions(fitting, getattr(weights, '_metadata', {}))
     # the modules' own conversions of older names happen here
     found = part.load_state_dict(fitting, strict=False)
     missing = [name for name in found.missing_keys if not name.endswith(COMPUTED)]
@@ -151,7 +151,7 @@ def weights_of(checkpoint: Dict[str, Any], name: str) -> Dict[str, Tensor]:
     weights = OrderedDict(
         (key, value) for key, value in checkpoint.items() if isinstance(key, str) and isinstance(value, Tensor)
     )
-    weights._metadata = getattr(checkpoint, '_metadata', {})
+    _set_versions(weights, getattr(checkpoint, '_metadata', {}))
     if not weights:
         raise CheckpointError(f'The checkpoint {name} has no weights; it has {some(checkpoint)}.')
     return weights
@@ -165,12 +165,16 @@ def _strip(weights: Dict[str, Tensor], prefix: str) -> Dict[str, Tensor]:
     """The weights below a prefix, with the versions of their modules."""
     length = len(prefix)
     below = OrderedDict((name[length:], value) for name, value in weights.items() if name.startswith(prefix))
-    below._metadata = OrderedDict(
-        (name[length:], value)
-        for name, value in getattr(weights, '_metadata', {}).items()
-        if f'{name}.'.startswith(prefix)
+    versions = getattr(weights, '_metadata', {}).items()
+    _set_versions(
+        below, OrderedDict((name[length:], value) for name, value in versions if f'{name}.'.startswith(prefix))
     )
     return below
+
+
+def _set_versions(weights: Dict[str, Tensor], versions: dict) -> None:
+    """Put the versions of modules where ``load_state_dict`` looks for them."""
+    weights._metadata = versions  # type: ignore[attr-defined]  # PyTorch adds it to its OrderedDict too
 
 
 def _best(weights: Dict[str, Tensor], own: Dict[str, Tensor]) -> Dict[str, Tensor]:
@@ -179,8 +183,7 @@ def _best(weights: Dict[str, Tensor], own: Dict[str, Tensor]) -> Dict[str, Tenso
     candidates = [_strip(weights, prefix) for prefix in (*PREFIXES, 'backbone.')]
     for prefix in INNER:
         inner = OrderedDict((f'{prefix}.{name}', value) for name, value in weights.items())
-        inner._metadata = OrderedDict(
-            (f'{prefix}.{name}' if name else prefix, value) for name, value in getattr(weights, '_metadata', {}).items()
-        )
+        versions = getattr(weights, '_metadata', {}).items()
+        _set_versions(inner, {f'{prefix}.{name}' if name else prefix: value for name, value in versions})
         candidates.append(inner)
     return max(candidates, key=lambda names: len(names.keys() & own.keys()))

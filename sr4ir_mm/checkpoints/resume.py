@@ -25,7 +25,8 @@ def gather_processes(runner: Runner) -> List[dict]:
 
     Returns:
         For each process: its random state, the seeds of its data, gradients that wait for the rest of an accumulation,
-        and those buffers (statistics of batch norm) that differ from the first process's, which the model's own state has.
+        and those buffers (statistics of batch norm) that differ from the first process's, which the model's own state
+        has.
     """
     own = dict(
         random=get_random_state(),
@@ -145,7 +146,7 @@ def _missing(runner: Runner, checkpoint: dict) -> List[str]:
     ]
     optimizers = checkpoint.get('optimizer')
     if optimizers is not None:
-        missing += [f"the optimizer of '{part}'" for part in runner.optim_wrapper.keys() if part not in optimizers]
+        missing += [f"the optimizer of '{part}'" for part, _ in runner.optim_wrapper.items() if part not in optimizers]
         if runner.optim_wrapper.scaler.is_enabled() and 'scaler' not in optimizers:
             missing.append('the state of the gradient scaler')
     schedulers = runner.param_schedulers

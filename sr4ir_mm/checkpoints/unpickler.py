@@ -10,7 +10,7 @@ import pickle
 import re
 from collections import OrderedDict, defaultdict
 from types import FunctionType
-from typing import Any, BinaryIO, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, BinaryIO, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -230,7 +230,9 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
         """Run the pickle: as the base class does, but each step is counted, and each read bounded."""
         unframer = pickle._Unframer(self._read_bounded, self._read_line)
         self.read, self.readline, self._unframer = unframer.read, unframer.readline, unframer
-        self.stack, self.metastack, self.proto = [], [], 0
+        self.stack: List[Any] = []
+        self.metastack: List[Any] = []
+        self.proto = 0
         self.append = self.stack.append
         try:
             while True:

@@ -42,11 +42,11 @@ def zoo_url(name: str) -> str:
     return url
 
 
-@lru_cache()
+@lru_cache
 def _weights(scope: str) -> Dict[str, str]:
     """The URL of each model, by its name and by its config; empty where there is none."""
     spec = find_spec(scope)
-    if spec is None:
+    if spec is None or spec.origin is None:
         raise ConfigError(f'A checkpoint of {scope}:: is asked for, but {scope} is not installed.')
     root = osp.join(osp.dirname(spec.origin), '.mim')
     with open(osp.join(root, 'model-index.yml'), encoding='utf-8') as file:

@@ -22,8 +22,8 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
         work_dir: Folder of logs and checkpoints; else that of the config, else ``work_dirs/<name of the config>``.
     """
     check_file(path, 'CONFIG')
-    # MMEngine's list of whose configs `_base_ = '<package>::…'` may name. It looks for `.mim` beside the module named here:
-    # by the name of the package it would look in site-packages, where an editable installation has nothing.
+    # MMEngine's list of whose configs `_base_ = '<package>::…'` may name. It looks for `.mim` beside the module named
+    # here: by the name of the package it would look in site-packages, where an editable installation has nothing.
     MODULE2PACKAGE['sr4ir_mm'] = 'sr4ir_mm.registry'
     cfg = Config.fromfile(path)
     for _, node in walk(cfg._cfg_dict, ''):
@@ -35,8 +35,8 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
         print_log(line)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
-    # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a quarter
-    # of a second for each
+    # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a
+    # quarter of a second for each
     return Config(cfg._cfg_dict, cfg.text, cfg.filename, cfg.env_variables, format_python_code=False)
 
 

@@ -17,7 +17,7 @@ def check_file(path: str, key: str) -> None:
 
 
 def check_weights(path: str, key: str) -> None:
-    """Refuse a local checkpoint that does not exist or is damaged; of others nothing is known before they are loaded."""
+    """Refuse a local checkpoint that does not exist or is damaged; others are known once they are loaded."""
     check_file(path, key)
     if osp.isfile(path):
         check_checkpoint(path)

@@ -57,12 +57,13 @@ class CQMix(BaseTransform):
 class DegradeToLR(BaseTransform):
     """Make a low-resolution image of the packed one by transforms of mmagic.
 
-    For degradations that have no place in ``model.degradation``, such as blur, resizing, noise and JPEG in random order.
-    It stands behind the packing transform of the host library, so that every crop and flip is in the image already.
+    For degradations that have no place in ``model.degradation``, such as blur, resizing, noise and JPEG in random
+    order. It stands behind the packing transform of the host library, so that every crop and flip is in the image
+    already.
 
     The transforms get ``dict(img=...)``, BGR, uint8, (H, W, 3), filled up to a multiple of ``scale`` by repeating the
-    border; they may change its size and make it float, in 0 to 255. What they leave is resized to (H / scale, W / scale)
-    and rounded to 8 bits.
+    border; they may change its size and make it float, in 0 to 255. What they leave is resized to (H / scale, W /
+    scale) and rounded to 8 bits.
 
     Args:
         scale: Factor from ``lr`` to ``hr``: that of the model.
@@ -102,7 +103,7 @@ class DegradeToLR(BaseTransform):
                 cv2.BORDER_REPLICATE,
             )
         )
-        with nullcontext() if self.seed is None else seeded(self.seed, zlib.crc32(image)):
+        with nullcontext() if self.seed is None else seeded(self.seed, zlib.crc32(image.data)):
             # mmagic's shuffling remembers the order of the image before
             for transform in self.transforms if self.seed is None else copy.deepcopy(self.transforms):
                 degraded = transform(degraded)

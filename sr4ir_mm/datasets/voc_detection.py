@@ -8,10 +8,10 @@ from mmdet.datasets import VOCDataset
 class VOCDetectionDataset(VOCDataset):
     """mmdet's :class:`~mmdet.datasets.VOCDataset` with every object, and with boxes that reach as far as in SR4IR.
 
-    It differs in two things. Objects that VOC marks as ``difficult`` are ordinary ones, learned and evaluated; mmdet marks
-    them as ignored. And VOC counts pixels from 1, the last one included, so the box of the pixels 1 to 40 reaches from 0
-    to 40 here, as in the reference implementation of SR4IR (JaehaKim97/SR4IR, ``preprocess/voc2coco``); mmdet's ends
-    at 39.
+    It differs in two things. Objects that VOC marks as ``difficult`` are ordinary ones, learned and evaluated; mmdet
+    marks them as ignored. And VOC counts pixels from 1, the last one included, so the box of the pixels 1 to 40 reaches
+    from 0 to 40 here, as in the reference implementation of SR4IR (JaehaKim97/SR4IR, ``preprocess/voc2coco``); mmdet's
+    ends at 39.
 
     Args:
         **kwargs: As of mmdet's data set. Boxes narrower than ``filter_cfg.bbox_min_size`` pixels are still ignored.

@@ -14,7 +14,7 @@ class _SeededDataset(Dataset):
     """A data set that is asked for ``(index, key)`` and draws what is random in a sample from that key."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+        self.dataset: Any = dataset  # Dataset promises no length
 
     def __getitem__(self, item: Tuple[int, tuple]):
         index, key = item
@@ -123,6 +123,6 @@ class ReproducibleDataLoader(DataLoader):
         if order is not None:
             self.positions.sampler.seed = order
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator:  # type: ignore[override]  # PyTorch names its own iterators
         # a generator: the workers start with the first batch that is asked for
         yield from super().__iter__()

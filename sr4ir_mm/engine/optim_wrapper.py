@@ -35,7 +35,7 @@ class CascadeOptimWrapper(OptimWrapperDict):
             )
         self.accumulative_counts = accumulative_counts
         self._iter = 0
-        self._max_iters = None
+        self._max_iters: Optional[int] = None
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
         self._iter = cur_iter

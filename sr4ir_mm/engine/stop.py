@@ -106,7 +106,7 @@ def _end_with_parent() -> None:
 def spare_workers(dataloader: DataLoader) -> None:
     """Let the workers of a loader ignore stop signals, unless the training itself ends them.
 
-    Slurm signals all processes of a job. A worker that dies in an iteration would end the training before its checkpoint.
+    Slurm signals all processes of a job. A worker that dies in an iteration would end it before its checkpoint.
     """
     if hasattr(signal, 'sigwaitinfo'):  # not on macOS
         dataloader.worker_init_fn = _WorkerInit(dataloader.worker_init_fn)

@@ -1,6 +1,6 @@
 """What the measures of restored images share."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmengine.evaluator import BaseMetric
@@ -61,12 +61,12 @@ class RestorationMetric(BaseMetric):
         self.convert_to = check_choice(convert_to, (None, 'Y'), f'{self.name}.convert_to')
         self.rounded = rounded
 
-    def score(self, sr: Tensor, hr: Optional[Tensor]) -> float:
+    def score(self, sr: Tensor, hr: Any) -> float:
         """The number of one image; both are (3, H, W), RGB, ``hr`` in [0, 1], ``sr`` as the restorer made it."""
         sr = self._prepare(as_compared(sr, self.rounded))
         return self.measure(sr, self._prepare(hr) if self.needs_hr else None)
 
-    def measure(self, sr: Tensor, hr: Optional[Tensor]) -> float:
+    def measure(self, sr: Tensor, hr: Any) -> float:
         """The number of one image; both are (C, H, W), in [0, 1], C being 3 for RGB and 1 for the luma."""
         raise NotImplementedError
 
@@ -97,7 +97,7 @@ class RestorationMetric(BaseMetric):
             )
 
     def compute_metrics(self, results: List[Tuple[Optional[str], float]]) -> Dict[str, float]:
-        values = {}
+        values: Dict[str, List[float]] = {}
         for benchmark, value in results:
             values.setdefault(f'{benchmark}/{self.name}' if benchmark else self.name, []).append(value)
         return {name: self.mean(found) for name, found in values.items()}

@@ -14,7 +14,7 @@ def per_image(metrics: Sequence[BaseMetric], images: Sequence[str], size: int) -
     To be called in all processes, after the last batch and before the metrics are evaluated.
 
     Args:
-        metrics: Image metrics, mmseg's IoUMetric, mmdet's CocoMetric and mmpretrain's Accuracy are read; others skipped.
+        metrics: Image metrics, mmseg's IoUMetric, mmdet's CocoMetric and mmpretrain's Accuracy are read, no others.
         images: Names of the images of this process.
         size: Number of images of the data set.
 

@@ -141,13 +141,13 @@ def _match(images: int, iou_thresholds: np.ndarray, arrays: Dict[str, np.ndarray
 
 def _matches(results: List[Optional[dict]]) -> Tuple[Matches, np.ndarray]:
     annotated = np.array([np.count_nonzero(result['gtIgnore'] == 0) if result else 0 for result in results])
-    results = [(image, result) for image, result in enumerate(results) if result]
-    if not results:  # all of its annotations are ignored and nothing was found
+    found = [(image, result) for image, result in enumerate(results) if result]
+    if not found:  # all of its annotations are ignored and nothing was found
         return (np.zeros(0, int), np.zeros((1, 0), bool), np.zeros((1, 0), bool)), annotated
-    image = np.concatenate([np.full(len(result['dtScores']), index) for index, result in results])
-    order = np.argsort(-np.concatenate([result['dtScores'] for _, result in results]), kind='mergesort')
-    matched = np.concatenate([result['dtMatches'] for _, result in results], axis=1)[:, order] > 0
-    ignored = np.concatenate([result['dtIgnore'] for _, result in results], axis=1)[:, order].astype(bool)
+    image = np.concatenate([np.full(len(result['dtScores']), index) for index, result in found])
+    order = np.argsort(-np.concatenate([result['dtScores'] for _, result in found]), kind='mergesort')
+    matched = np.concatenate([result['dtMatches'] for _, result in found], axis=1)[:, order] > 0
+    ignored = np.concatenate([result['dtIgnore'] for _, result in found], axis=1)[:, order].astype(bool)
     return (image[order], matched & ~ignored, ~matched & ~ignored), annotated
 
 

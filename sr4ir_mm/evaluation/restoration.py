@@ -5,7 +5,7 @@ from typing import Optional
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.errors import ConfigError, check_choice
@@ -86,7 +86,7 @@ class LPIPS(RestorationMetric):
         weights = self._load(net, backbone)
         import lpips
 
-        self._network = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
+        self._network: nn.Module = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
         state = self._network.net.state_dict()  # slice1.0.weight, where torchvision has features.0.weight
         self._network.net.load_state_dict({name: weights['features' + name[name.index('.') :]] for name in state})
 

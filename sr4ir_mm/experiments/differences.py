@@ -1,7 +1,7 @@
 """How much better one protocol is than another, seed by seed, with intervals and a correction for their number."""
 
 import math
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -78,7 +78,7 @@ class Differences:
         return None if values is None else (images, values)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _figures(path: Path, metric: str, replicates: int, changed: int) -> Tuple[List[str], float, Optional[np.ndarray]]:
     """Read a file of predictions once: its images, the figure on all of them and on each sample."""
     predictions = Predictions(path)
@@ -92,7 +92,7 @@ def _figures(path: Path, metric: str, replicates: int, changed: int) -> Tuple[Li
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _weights(images: int, replicates: int) -> np.ndarray:
     return image_weights(images, replicates)  # the same samples for all runs, which pairs them
 

@@ -36,7 +36,8 @@ class Cascade(BaseModel):
             the network does not know it. One of type ``Pretrained``, here and in the recognizer's config, takes
             ``checkpoint``, ``prefix`` and ``reinit``, see :func:`sr4ir_mm.checkpoints.load_part`.
         recognizer: A model of the host library, or its config as it stands there. None: only the restorer is trained.
-        degradation: A :class:`~sr4ir_mm.models.degradations.Degradation`, which makes ``lr`` from ``hr``, or its config.
+        degradation: A :class:`~sr4ir_mm.models.degradations.Degradation`, which makes ``lr`` from ``hr``, or its
+        config.
             None: the data set brings ``lr``, or none is needed.
         losses: Configs of loss terms by name, see :func:`~sr4ir_mm.models.losses.build_losses`; ``pixel`` and the task
             losses need none.

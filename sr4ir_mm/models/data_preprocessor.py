@@ -127,22 +127,22 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
         hr = self._fill_padding(hr, sizes)
         inputs = dict(hr=hr, sizes=sizes)
         if 'lr' in extras:
-            inputs['lr'] = _to_rgb(self._stack_lr(extras.pop('lr'), sizes, tuple(hr.shape[-2:])))
+            inputs['lr'] = _to_rgb(self._stack_lr(extras.pop('lr'), sizes, hr.shape[-2:]))
         inputs.update({name: _stack(value) for name, value in extras.items()})
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
 
     def _fill_padding(self, hr: Tensor, sizes: List[Tuple[int, int]]) -> Tensor:
-        full = tuple(hr.shape[-2:])
-        if all(size == full for size in sizes):
+        full_height, full_width = hr.shape[-2:]
+        if all(size == (full_height, full_width) for size in sizes):
             return hr
         return torch.cat(
             [
-                pad_to_size(image[None, :, :height, :width], *full, self.pad_mode)
+                pad_to_size(image[None, :, :height, :width], full_height, full_width, self.pad_mode)
                 for image, (height, width) in zip(hr, sizes)
             ]
         )
 
-    def _stack_lr(self, images: Sequence[Tensor], sizes: List[Tuple[int, int]], batch_size: Tuple[int, int]) -> Tensor:
+    def _stack_lr(self, images: Sequence[Tensor], sizes: List[Tuple[int, int]], batch_size: Sequence[int]) -> Tensor:
         for image, size in zip(images, sizes):
             found, wanted = tuple(image.shape[-2:]), self._shrink(size)
             if found != wanted:
@@ -156,8 +156,9 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
             [pad_to_size(image[None].to(torch.get_default_dtype()), *full, self.pad_mode) for image in images]
         )
 
-    def _shrink(self, size: Tuple[int, int]) -> Tuple[int, int]:
-        return tuple(-(-side // self.scale) for side in size)
+    def _shrink(self, size: Sequence[int]) -> Tuple[int, int]:
+        height, width = (-(-side // self.scale) for side in size)
+        return height, width
 
 
 def _stack(tensors: Union[Tensor, Sequence[Tensor]]) -> Tensor:

@@ -143,10 +143,11 @@ def _name_logs(phases: List[Phase]) -> List[Phase]:
 def only_training(parts: Dict[str, nn.Module], update: Sequence[str], train_mode: Sequence[str] = ()) -> Iterator[None]:
     """Freeze all parts but those in ``update``.
 
-    None of a frozen part's parameters asks for a gradient, and it is in eval mode, or in train mode if ``train_mode`` names
-    it: then it draws its dropout and stochastic depth, but layers that keep statistics, as batch norm, stay in eval mode, so
-    that no statistics move. On the way out everything is as it was: what the host library had frozen before stays frozen, in
-    the parts that are updated too.
+    None of a frozen part's parameters asks for a gradient, and it is in eval mode, or in train mode if ``train_mode``
+    names
+    it: then it draws its dropout and stochastic depth, but layers that keep statistics, as batch norm, stay in eval
+    mode, so that no statistics move. On the way out everything is as it was: what the host library had frozen before
+    stays frozen, in the parts that are updated too.
     """
     frozen = {name: part for name, part in parts.items() if name not in update}
     modes = [(module, module.training) for part in frozen.values() for module in part.modules()]

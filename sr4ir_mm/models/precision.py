@@ -10,8 +10,8 @@ def keep_float32(network: nn.Module) -> None:
     """Run an OpenMMLab model under autocast without losing what needs float32.
 
     Losses get their inputs in float32: on a GPU autocast sees to that, on a CPU it would leave a softmax in bfloat16.
-    On a CPU, what leaves the neck and the heads of a detector is float32 too: mmcv's NMS and RoIAlign know nothing else.
-    So are the scores of a segmentor, which are enlarged: that is slower in bfloat16.
+    On a CPU, what leaves the neck and the heads of a detector is float32 too: mmcv's NMS and RoIAlign know nothing
+    else. So are the scores of a segmentor, which are enlarged: that is slower in bfloat16.
     """
     for module in network.modules():
         kind = type(module).__module__

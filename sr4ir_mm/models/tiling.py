@@ -36,11 +36,11 @@ def restore_in_tiles(
         return restore(padded)[..., : height * scale, : width * scale]
     tile = _up(tile, window)
     overlap = _up(overlap, window)
-    sr = None
+    sr = lr.new_empty(0)
     for top, bottom, first_row, last_row in _pieces(padded.shape[-2], tile, overlap, window):
         for left, right, first_column, last_column in _pieces(padded.shape[-1], tile, overlap, window):
             piece = restore(padded[..., first_row:last_row, first_column:last_column])
-            if sr is None:
+            if not sr.numel():  # the piece tells type and device
                 sr = piece.new_empty((*lr.shape[:-2], padded.shape[-2] * scale, padded.shape[-1] * scale))
             inside = piece[
                 ...,

@@ -58,7 +58,7 @@ def init_parts(parts: Dict[str, nn.Module], init_cfgs: Dict[str, dict]) -> None:
         else:
             initialize(parts[name], init_cfg)
         # or the network's own init_weights would overwrite what was just loaded
-        parts[name]._is_init = True
+        parts[name]._is_init = True  # type: ignore[assignment]  # MMEngine's flag; PyTorch's types know tensors only
     for name, part in parts.items():
         if not getattr(part, '_is_init', False):
             check_nested(part, f'model.{name}')

@@ -20,8 +20,8 @@ from sr4ir_mm.errors import ConfigError
 def locked(work_dir: str) -> Iterator[None]:
     """Have the work dir of a training for this process alone.
 
-    The lock belongs to the process, not to the file ``.lock``: however the process ends, the system takes it back. Worker
-    processes do not inherit it. On a network file system it needs the server's lock service.
+    The lock belongs to the process, not to the file ``.lock``: however the process ends, the system takes it back.
+    Worker processes do not inherit it. On a network file system it needs the server's lock service.
 
     Args:
         work_dir: The folder; it is made where it does not exist.
@@ -31,7 +31,7 @@ def locked(work_dir: str) -> Iterator[None]:
     """
     try:
         os.makedirs(work_dir, exist_ok=True)
-        file = open(osp.join(work_dir, '.lock'), 'a+')
+        file = open(osp.join(work_dir, '.lock'), 'a+')  # noqa: SIM115  closed below, where other errors are told
     except OSError as error:
         raise ConfigError(f"work_dir is '{work_dir}', where nothing can be written: {error.strerror}.") from error
     with file:
@@ -58,7 +58,8 @@ def locked(work_dir: str) -> Iterator[None]:
 
 
 def write_at_once(path: Union[str, Path], content: Union[bytes, memoryview], sync: bool = False) -> None:
-    """Write a file beside its place, then give it its name: a reader, or a run that is interrupted, never has half of it.
+    """Write a file beside its place, then give it its name: no reader and no interrupted run ever has half of
+    it.
 
     Args:
         path: Where; its folder is made.

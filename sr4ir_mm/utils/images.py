@@ -105,10 +105,12 @@ def read_image(
                     f'{name} has {width}×{height} pixels, more than the {max_side} that are allowed on a '
                     'side; cut it into pieces.'
                 )
-            if getattr(image, 'n_frames', 1) > 1:
-                print_log(f'{name} has {image.n_frames} pictures; the first is used.', 'current')
+            pictures = getattr(image, 'n_frames', 1)
+            if pictures > 1:
+                print_log(f'{name} has {pictures} pictures; the first is used.', 'current')
             image.load()
-            return _to_rgb(ImageOps.exif_transpose(image), name)
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_rgb(image, name)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -199,8 +201,10 @@ def with_palette(classes: Sequence[str], palette: Optional[Sequence[Sequence[int
     if not palette or len(palette) != len(classes):
         from matplotlib import colormaps
 
-        palette = (colormaps['tab20'](np.arange(len(classes)) % 20)[:, :3] * 255).round().astype(int).tolist()
-    return dict(classes=tuple(classes), palette=[tuple(color) for color in palette])
+        colors = (colormaps['tab20'](np.arange(len(classes)) % 20)[:, :3] * 255).round().astype(int).tolist()
+    else:
+        colors = palette
+    return dict(classes=tuple(classes), palette=[tuple(color) for color in colors])
 
 
 def make_writable(folder: Union[str, Path]) -> Path:

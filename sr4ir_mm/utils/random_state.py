@@ -2,7 +2,7 @@
 
 import random
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Any, Iterator
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ import torch
 
 def get_random_state() -> dict:
     """The state of this process's generators, as tensors and numbers."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    numpy: Any = np.random.get_state()  # a tuple, unless the other form is asked for
+    kind, keys, position, has_gauss, gauss = numpy
     state = dict(
         torch=torch.get_rng_state(),
         numpy=(kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss),

@@ -163,7 +163,8 @@ class PanelDrawer:
         # the host's own padding, for an image of this size
         blank = torch.zeros(image.shape, dtype=torch.uint8)
         data = cascade.data_preprocessor(dict(inputs=[blank], data_samples=[sample]), False)
-        image = pad_to_size(image[None], *data['inputs']['hr'].shape[-2:], cascade.task.pad_mode)
+        height, width = data['inputs']['hr'].shape[-2:]
+        image = pad_to_size(image[None], height, width, cascade.task.pad_mode)
         batch = Batch(cascade, None, data['inputs']['sizes'], data['data_samples'])
         features = None
         if 'tdp' in cascade.losses:
@@ -185,18 +186,19 @@ class PanelDrawer:
 
     def _distances(self, features: Dict[str, Optional[List[Tensor]]], sample) -> List[Tile]:
         """How far the recognizer's features of the other images are from those of ``hr``."""
-        if features.get('HR') is None:
+        hr = features.get('HR')
+        if hr is None:
             return []
         shape, tdp = sample.sr.shape[-2:], self.cascade.losses['tdp']
         maps = {
-            name: distance_map(found, features['HR'], tdp.weights, shape)
+            name: distance_map(found, hr, tdp.weights, shape)
             for name, found in features.items()
-            if name != 'HR'
+            if name != 'HR' and found is not None
         }
         brightest = max(value.max().item() for value in maps.values()) or 1
         tiles = []
         for name, value in maps.items():
-            loss = tdp.compare(features[name], features['HR']).item()
+            loss = tdp.compare(features[name], hr).item()
             colored = _colormap()[(value / brightest * 255).round().long().cpu().numpy()]
             tiles.append(Tile(self.enlarge(colored, shape), f'TDP distance {name}–HR', f'mean {loss:.3g}'))
         return tiles
@@ -321,7 +323,8 @@ def _grid(rows: Sequence[Sequence[Tile]], titles: Sequence[str]) -> Image.Image:
 def _legend(dataset_meta: dict, labels: Sequence[int], width: int) -> Image.Image:
     """Colors and names of classes, in lines of at most this width."""
     line_height = 26
-    lines, offset = [[]], 0
+    lines: List[List[tuple]] = [[]]
+    offset = 0
     for label in sorted(set(labels)):
         name = dataset_meta['classes'][label]
         length = 44 + round(_font(13).getlength(name))

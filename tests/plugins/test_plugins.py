@@ -13,7 +13,7 @@ from sr4ir_mm.apis import CascadeInferencer
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.config import check_config, load_config
 from sr4ir_mm.errors import ConfigError
-from tests.conftest import edsr
+from tests.helpers.builders import edsr
 
 RESTORE = dict(name='restore', update='restorer', losses=dict(pixel=1.0))
 RECOGNIZE = dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0))

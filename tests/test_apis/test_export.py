@@ -4,9 +4,7 @@ import pytest
 from sr4ir_mm.apis import CascadeInferencer
 from sr4ir_mm.apis.onnx import export_onnx
 from sr4ir_mm.errors import ConfigError
-from tests.conftest import segmentor
-
-from .conftest import config, save_checkpoint
+from tests.helpers.builders import inference_cfg, save_checkpoint, segmentor
 
 pytest.importorskip('onnx', reason='onnx is optional')
 pytest.importorskip('onnxruntime', reason='onnxruntime is optional')
@@ -24,7 +22,7 @@ def test_a_graph_equals_pytorch(inferencer, checkpoints, tmp_path, task, part):
     path = tmp_path / 'graph.onnx'
     assert export_onnx(run.model, path, part, {}) < 1e-4
     weights = None if part == 'cascade' else checkpoints(task)
-    graph = CascadeInferencer(config(task), weights, device='cpu', show_progress=False, onnx=str(path))
+    graph = CascadeInferencer(inference_cfg(task), weights, device='cpu', show_progress=False, onnx=str(path))
     for size in ((12, 16), (21, 9)):  # and no size that it was traced with
         one, other = (each(image(*size)) for each in (run, graph))
         assert np.abs(one['sr'][0].astype(int) - other['sr'][0]).max() <= 1
@@ -53,7 +51,7 @@ def test_sizes_stay_free_in_a_head_that_upsamples(tmp_path):
             init_cfg=dict(type='Normal', std=1.0),
         ),
     )
-    cfg = config(recognizer=recognizer)
+    cfg = inference_cfg(recognizer=recognizer)
     run = CascadeInferencer(cfg, save_checkpoint(cfg, tmp_path / 'fpn.pth'), 'cpu', show_progress=False)
     assert export_onnx(run.model, tmp_path / 'graph.onnx', 'cascade', {}) < 1e-4
 
@@ -61,7 +59,9 @@ def test_sizes_stay_free_in_a_head_that_upsamples(tmp_path):
 def test_tiles_of_a_graph(inferencer, checkpoints, tmp_path):
     run = inferencer()
     export_onnx(run.model, tmp_path / 'graph.onnx', 'restorer', {})
-    graph = CascadeInferencer(config(), checkpoints('segmentation'), 'cpu', False, onnx=str(tmp_path / 'graph.onnx'))
+    graph = CascadeInferencer(
+        inference_cfg(), checkpoints('segmentation'), 'cpu', False, onnx=str(tmp_path / 'graph.onnx')
+    )
     one, other = run(image(30, 40))['sr'][0], graph(image(30, 40), tile=16, overlap=8)['sr'][0]
     assert np.abs(one.astype(int) - other).max() <= 1
 
@@ -71,4 +71,4 @@ def test_what_cannot_be_exported_says_so(inferencer, tmp_path):
         export_onnx(inferencer('detection').model, tmp_path / 'graph.onnx', 'cascade', {})
     (tmp_path / 'bad.onnx').write_bytes(b'words')
     with pytest.raises(ConfigError, match='bad.onnx is no ONNX graph'):
-        CascadeInferencer(config(), onnx=str(tmp_path / 'bad.onnx'))
+        CascadeInferencer(inference_cfg(), onnx=str(tmp_path / 'bad.onnx'))

@@ -12,9 +12,8 @@ from PIL import Image
 from sr4ir_mm.apis import CascadeInferencer
 from sr4ir_mm.errors import CheckpointError, ConfigError
 from sr4ir_mm.utils.images import ImageError
+from tests.helpers.builders import inference_cfg, save_checkpoint
 from tests.test_utils.test_images import header
-
-from .conftest import config, save_checkpoint
 
 
 class Evil:
@@ -127,7 +126,7 @@ def test_pieces_of_a_restorer_with_windows(tmp_path):
         upsampler='pixelshuffle',
         resi_connection='1conv',
     )
-    cfg = config(restorer=restorer)
+    cfg = inference_cfg(restorer=restorer)
     run = CascadeInferencer(cfg, save_checkpoint(cfg, tmp_path / 'swinir.pth'), 'cpu', show_progress=False)
     whole = run(image(10, 18), tile=None)['sr'][0].astype(int)
     assert np.abs(run(image(10, 18), tile=16, overlap=24)['sr'][0] - whole).max() <= 1
@@ -173,7 +172,7 @@ def infer(tool, checkpoints, tmp_path):
     from mmengine.config import Config
 
     path = tmp_path / 'tiny.py'
-    Config(config()).dump(str(path))
+    Config(inference_cfg()).dump(str(path))
 
     def run(*args):
         tool('infer').main([*args, '--config', str(path), '--checkpoint', checkpoints('segmentation')])
@@ -271,9 +270,9 @@ def test_mistakes_of_the_model(checkpoints, tmp_path):
     with pytest.raises(ConfigError, match="'no.py', which does not exist"):
         CascadeInferencer('no.py', checkpoints('segmentation'))
     with pytest.raises(ConfigError, match='A checkpoint is missing'):
-        CascadeInferencer(config())
+        CascadeInferencer(inference_cfg())
     with pytest.raises(ConfigError, match='does not fit the model of the config'):
-        CascadeInferencer(config('classification'), checkpoints('segmentation'), device='cpu')
+        CascadeInferencer(inference_cfg('classification'), checkpoints('segmentation'), device='cpu')
 
 
 def test_a_strangers_checkpoint_runs_no_code(tmp_path, monkeypatch):
@@ -283,7 +282,7 @@ def test_a_strangers_checkpoint_runs_no_code(tmp_path, monkeypatch):
     # MMEngine's own reader, as before anything of this project was used
     CheckpointLoader.register_scheme('', load_from_local, force=True)
     with pytest.raises(CheckpointError, match=r'asks for posix\.system'):
-        CascadeInferencer(config(), str(evil), device='cpu')
+        CascadeInferencer(inference_cfg(), str(evil), device='cpu')
     assert not (tmp_path / 'executed').exists()
 
 
@@ -311,7 +310,7 @@ def test_strange_classes_of_a_checkpoint(checkpoints, tmp_path, meta, message):
     checkpoint['meta'] = dict(dataset_meta=meta)
     torch.save(checkpoint, tmp_path / 'a.pth')
     with pytest.raises(CheckpointError, match=f'a.pth has in meta.dataset_meta.{message}'):
-        CascadeInferencer(config(), str(tmp_path / 'a.pth'), device='cpu')
+        CascadeInferencer(inference_cfg(), str(tmp_path / 'a.pth'), device='cpu')
 
 
 def test_trust_ends_with_the_inferencer(checkpoints, tmp_path, monkeypatch):
@@ -319,10 +318,10 @@ def test_trust_ends_with_the_inferencer(checkpoints, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     evil, executed = tmp_path / 'evil.pth', tmp_path / 'executed'
     torch.save(checkpoint, evil)
-    CascadeInferencer(config(), str(evil), device='cpu', trust_checkpoint=True)
+    CascadeInferencer(inference_cfg(), str(evil), device='cpu', trust_checkpoint=True)
     executed.unlink()  # so trust is what it says
     with pytest.raises(CheckpointError, match=r'asks for posix\.system'):
-        CascadeInferencer(config(), str(evil), device='cpu')
+        CascadeInferencer(inference_cfg(), str(evil), device='cpu')
     assert not executed.exists()
 
 

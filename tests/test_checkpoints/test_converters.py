@@ -377,19 +377,17 @@ def test_deeplabv3_resnet(monkeypatch):
     ours = MODELS.build(
         recognizer_cfg(
             'deeplabv3_mobilenetv3',
-            **{
-                'backbone': dict(
-                    _delete_=True,
-                    type='ResNet',
-                    depth=50,
-                    strides=(1, 2, 1, 1),
-                    dilations=(1, 1, 2, 4),
-                    contract_dilation=True,
-                    norm_cfg=dict(type='BN'),
-                ),
-                'decode_head': dict(in_channels=2048, in_index=3, num_classes=5),
-                'auxiliary_head': dict(in_channels=1024, in_index=2, channels=256, num_classes=5),
-            },
+            backbone=dict(
+                _delete_=True,
+                type='ResNet',
+                depth=50,
+                strides=(1, 2, 1, 1),
+                dilations=(1, 1, 2, 4),
+                contract_dilation=True,
+                norm_cfg=dict(type='BN'),
+            ),
+            decode_head=dict(in_channels=2048, in_index=3, num_classes=5),
+            auxiliary_head=dict(in_channels=1024, in_index=2, channels=256, num_classes=5),
         )
     ).eval()
     found = ours.load_state_dict(from_deeplabv3(source.state_dict()), strict=False)
@@ -503,7 +501,7 @@ def names_of(network):
 
 
 def training_checkpoint(**networks):
-    """As SR4IR's reference writes ``checkpoint_latest.pth``: options and the state of the schedules beside the networks."""
+    """As SR4IR's reference writes ``checkpoint_latest.pth``: options and state of the schedules beside the networks."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=5)
     return dict(
@@ -636,7 +634,8 @@ def test_a_wrong_layout_is_told(tool, tmp_path):
         ('mobilenetv3', resnet, r"torchvision's MobileNetV3: .*of torchvision's ResNet; .* `resnet`"),
         ('sr4ir', {'features.0.weight': torch.zeros(1)}, r'in no known layout; it has for example features\.0\.weight'),
         ('sr4ir', edsr, 'one restorer and one recognizer; given are: EDSR-PyTorch'),
-        ('deeplabv3', dict(epoch=1, net_sr=edsr, net_det=detector), r"holds none in the layout of torchvision's DeepLabV3; .*"
+        ('deeplabv3', dict(epoch=1, net_sr=edsr, net_det=detector),
+         r"holds none in the layout of torchvision's DeepLabV3; .*"
          r"net_sr \(EDSR-PyTorch, `edsr`\), net_det \(torchvision's Faster R-CNN, `faster-rcnn`\)"),
     ):  # yapf: disable
         with pytest.raises(CheckpointError, match=rf'0\.pth.*{message}'):

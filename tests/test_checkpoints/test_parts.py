@@ -26,8 +26,8 @@ from sr4ir_mm.checkpoints import (
 from sr4ir_mm.checkpoints.export import export_parts
 from sr4ir_mm.errors import CheckpointError, ConfigError
 from sr4ir_mm.registry import MODELS
-from tests.conftest import NUM_CLASSES, cascade_cfg, segmentor
-from tests.test_models.one_iteration import MEAN_STD, build, cls_batch, det_batch, one_iteration, seg_batch
+from tests.helpers.builders import NUM_CLASSES, cascade_cfg, segmentor
+from tests.helpers.one_iteration import MEAN_STD, build, cls_batch, det_batch, one_iteration, seg_batch
 from tests.test_models.test_classifier import resnet
 
 CLASSES, PALETTE = tuple('abcd'), [[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]]
@@ -348,7 +348,7 @@ def test_networks_that_read_files_by_themselves_are_refused(cfg, key):
         check_doors(cfg, 'model.restorer')
     with trust_checkpoints():
         check_doors(cfg, 'model.restorer')
-    check_doors(dict(cfg, **{'pretrained': None, 'codebook': {}, 'pretrained_cfgs': []}), 'model.restorer')
+    check_doors(dict(cfg, pretrained=None, codebook={}, pretrained_cfgs=[]), 'model.restorer')
 
 
 def test_a_nested_checkpoint_that_fits_is_left_to_mmengine(tmp_path):

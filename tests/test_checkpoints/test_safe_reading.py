@@ -207,10 +207,12 @@ def flipped_legacy(path):
 
 
 def bomb(path):
-    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive:
-        with archive.open('archive/data.pkl', 'w', force_zip64=True) as file:
-            for _ in range(64):
-                file.write(bytes(2**20))
+    with (
+        zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as archive,
+        archive.open('archive/data.pkl', 'w', force_zip64=True) as file,
+    ):
+        for _ in range(64):
+            file.write(bytes(2**20))
 
 
 def overlapping(path):

@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from sr4ir_mm.checkpoints import save_checkpoint
 from sr4ir_mm.config import load_config
 from sr4ir_mm.registry import MODELS
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 FRESH = ('upsample.', 'conv_last.')
 SMALL = dict(edsr=dict(num_blocks=1, mid_channels=8), swinir=dict(depths=[1], num_heads=[2], embed_dim=8))

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from sr4ir_mm.datasets import Cached, CQMix, DegradeToLR, LoadImage, SetOriShape
 from sr4ir_mm.errors import ConfigError
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 
 def test_cqmix_draws_a_grid_for_each_sample():

@@ -1,4 +1,4 @@
-"""VOC's boxes as published: https://github.com/JaehaKim97/SR4IR, preprocess/voc2coco, whose rules the numbers follow."""
+"""VOC's boxes as published, by the rules of https://github.com/JaehaKim97/SR4IR, preprocess/voc2coco."""
 
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def test_boxes_below_the_smallest_size_are_ignored_as_in_mmdet(voc):
 
 @pytest.mark.parametrize('stage', ['rpn', 'rcnn'])
 def test_what_is_ignored_would_be_background_to_the_recipe(stage):
-    """The comment on `ignore_iof_thr` in the config: a difficult object marked as ignored teaches that nothing is there."""
+    """The config's comment on `ignore_iof_thr`: a difficult object marked as ignored teaches that nothing is there."""
     from mmdet.registry import TASK_UTILS
     from mmengine.structures import InstanceData
 

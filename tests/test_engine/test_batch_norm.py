@@ -12,9 +12,9 @@ from sr4ir_mm.engine import ReestimateBatchNormHook, apply_efficiency, reestimat
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.experiments.protocols import apply_protocol
 from sr4ir_mm.registry import MODELS
-from tests.conftest import cascade_cfg, seg_batch, segmentor
-from tests.processes import run_processes
-from tests.test_models.one_iteration import det_batch
+from tests.helpers.builders import cascade_cfg, seg_batch, segmentor
+from tests.helpers.one_iteration import det_batch
+from tests.helpers.processes import run_processes
 from tests.test_models.test_detector import detector, faster_rcnn
 
 LAYERS = nn.modules.batchnorm._BatchNorm

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from sr4ir_mm.engine import apply_efficiency
-from tests.test_models.one_iteration import build as build_plain
-from tests.test_models.one_iteration import check_one_iteration, det_batch, seg_batch
+from tests.helpers.one_iteration import build as build_plain
+from tests.helpers.one_iteration import check_one_iteration, det_batch, seg_batch
 from tests.test_models.test_plug_in import CLASSIFIERS, RESNET18, RESNET18_D8, SLIM_HEAD, TWO_STAGE, shipped
 
 

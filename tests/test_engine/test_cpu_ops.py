@@ -8,7 +8,7 @@ from torch import nn
 from sr4ir_mm.engine import apply_efficiency
 from sr4ir_mm.engine.cpu_ops import DepthwiseConv2d, use_fast_cpu_ops
 from sr4ir_mm.registry import MODELS
-from tests.conftest import cascade_cfg
+from tests.helpers.builders import cascade_cfg
 
 
 def quickened(layer):

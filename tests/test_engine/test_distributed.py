@@ -11,8 +11,8 @@ from mmengine.optim import build_optim_wrapper
 from sr4ir_mm.engine import CascadeDistributedDataParallel
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
-from tests.processes import run_processes
+from tests.helpers.builders import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
+from tests.helpers.processes import run_processes
 
 SR4IR = [dict(SR4IR_PHASES[0], losses=dict(pixel=1.0, tdp=1.0)), SR4IR_PHASES[1]]
 JOINT = [dict(name='joint', update=['restorer', 'recognizer'], losses=dict(pixel=1.0, task_sr=0.5))]

@@ -8,7 +8,7 @@ from sr4ir_mm.engine.efficiency import _fold_batch_norm, _gains_channels_last, _
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch
+from tests.helpers.builders import OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch
 
 NAFNET = dict(type='mmagic.NAFNet', mid_channels=4, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1], middle_blk_num=2)
 

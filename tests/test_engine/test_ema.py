@@ -7,7 +7,7 @@ from mmengine.registry import HOOKS
 
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.errors import ConfigError
-from tests.test_engine.test_loops import run
+from tests.helpers.training import run
 
 
 @HOOKS.register_module(force=True)

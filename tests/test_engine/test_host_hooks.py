@@ -17,8 +17,8 @@ from mmengine.utils import get_installed_path
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.engine.hooks.host import OF_THE_RECOGNIZER, REFUSED
 from sr4ir_mm.errors import ConfigError
-from tests.conftest import SR4IR_PHASES, edsr
-from tests.test_engine.test_loops import history, run
+from tests.helpers.builders import SR4IR_PHASES, edsr
+from tests.helpers.training import history, run
 
 HOSTS = ('mmdet', 'mmseg', 'mmpretrain', 'mmagic')
 #: hooks that need nothing but a training: a test below trains with each

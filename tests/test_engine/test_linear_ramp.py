@@ -4,7 +4,7 @@ import torch
 from mmengine.config import Config
 
 from sr4ir_mm.registry import PARAM_SCHEDULERS
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 from .test_schedulers import learning_rates
 

@@ -7,18 +7,8 @@ from mmengine.runner import Runner
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import LOOPS, MODELS
-from tests.conftest import SR4IR_PHASES, cascade_cfg
-
-
-def history(runner, name):
-    return runner.message_hub.get_scalar(f'train/{name}').data[0].tolist()
-
-
-def run(cfg, **kwargs):
-    cfg.update(experiment_name=f'test_{id(cfg)}', **kwargs)
-    runner = Runner.from_cfg(cfg)
-    runner.train()
-    return runner
+from tests.helpers.builders import SR4IR_PHASES, cascade_cfg
+from tests.helpers.training import history, run
 
 
 def test_trains_by_epochs(voc_cfg):

@@ -7,7 +7,7 @@ from mmengine.optim import build_optim_wrapper
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch, segmentor
+from tests.helpers.builders import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch, segmentor
 
 
 def build(phases, parts, iterations, **kwargs):

@@ -8,7 +8,7 @@ from torch import nn
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.losses import build_losses
 from sr4ir_mm.models.phases import build_phases, only_training
-from tests.conftest import ROOT, SR4IR_PHASES
+from tests.helpers.builders import ROOT, SR4IR_PHASES
 
 TERMS = build_losses(dict(tdp=dict(features=[-1], weights=[1.0])))
 CASCADE = SimpleNamespace(losses=TERMS, trainable_parts=dict(restorer=None, recognizer=None))

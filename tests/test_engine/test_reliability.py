@@ -4,7 +4,6 @@ The table of docs/reliability.md names these tests.
 """
 
 import copy
-import json
 import os
 import random
 import re
@@ -15,64 +14,27 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
-from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS, init_default_scope
+from mmengine.registry import HOOKS
 
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.checkpoints.integrity import check_checkpoint, latest_checkpoint
 from sr4ir_mm.engine import AtomicBackend
 from sr4ir_mm.errors import CheckpointError, ConfigError
-from tests.conftest import ROOT
-from tests.processes import forked, launched
-from tests.test_engine.test_loops import run
-from tests.test_engine.test_resume import by_epoch, by_iteration, finite_by_iteration, tensors, within_epochs
-
-
-def train(config, work_dir, *args):
-    """`tools/train.py`, from this process's imports."""
-    import runpy
-    import sys
-
-    init_default_scope('mmseg')
-    sys.argv = ['train.py', config, '--work-dir', str(work_dir), *args]
-    runpy.run_path(str(ROOT / 'tools/train.py'), run_name='__main__')
-
-
-def logs(work_dir):
-    """The last entry of each step, of training and validation, without what is no result."""
-    entries = {}
-    for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:  # the line in which the process was killed
-                continue
-            values = {name: value for name, value in entry.items() if name not in ('time', 'data_time', 'memory')}
-            entries['loss' in entry, entry['step']] = {name: repr(value) for name, value in values.items()}
-    return entries
-
-
-@pytest.fixture
-def config(voc_cfg, tmp_path, bfloat16):
-    def write(kind, amp=None, length=1):
-        cfg = copy.deepcopy(voc_cfg)
-        kind(cfg)
-        for key in ('max_epochs', 'max_iters'):
-            if key in cfg.train_cfg:
-                cfg.train_cfg[key] *= length
-        cfg.optim_wrapper.amp = amp
-        cfg.train_cfg.val_interval = 2
-        cfg.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=2)
-        cfg.param_scheduler = dict(
-            restorer=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=False)], recognizer=[dict(type='ConstantLR')]
-        )
-        path = tmp_path / 'killed.py'
-        Config(cfg).dump(str(path))
-        return str(path)
-
-    return write
+from tests.helpers.processes import forked, launched
+from tests.helpers.training import (
+    assert_same,
+    by_epoch,
+    by_iteration,
+    finite_by_iteration,
+    last_checkpoint,
+    of_two,
+    run,
+    train,
+    wait,
+    wait_for,
+    within_epochs,
+)
 
 
 @HOOKS.register_module(force=True)
@@ -92,24 +54,6 @@ class Spoil(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter == 2:
             next(runner.model.parameters()).data.fill_(float('nan'))
-
-
-def wait_for(path, process):
-    """Until a file is there; a process that ends before is an error."""
-    deadline = time.monotonic() + 100
-    while not path.exists():
-        assert process.wait(0.1) is None and time.monotonic() < deadline, process.output()
-
-
-def last_checkpoint(work_dir):
-    return max(Path(work_dir).glob('*_*.pth'), key=lambda path: int(path.stem.split('_')[1]))
-
-
-def assert_same(work_dir, expected):
-    found, wanted = (tensors(load_checkpoint(last_checkpoint(folder))) for folder in (work_dir, expected))
-    assert found.keys() == wanted.keys()
-    assert not [name for name in found if not torch.equal(found[name], wanted[name])]
-    assert logs(work_dir) == logs(expected)
 
 
 def dies_at(name, call, after):
@@ -145,17 +89,6 @@ def test_killed_while_a_checkpoint_is_written(config, tmp_path, kind, amp):
     assert forked(train, path, killed, '--resume').wait() == 0
     assert_same(killed, whole)
     assert not list(killed.glob('*.tmp'))
-
-
-def of_two(cfg):
-    """For two processes with plain batch norm, whose statistics are each process's own."""
-    within_epochs(cfg)
-    cfg.model_wrapper_cfg = dict(type='sr4ir_mm.CascadeDistributedDataParallel')
-    cfg.train_dataloader.batch_size = 1
-
-
-def wait(processes, seconds=None):
-    return [process.wait() if seconds is None else process.wait(seconds) for process in processes]
 
 
 def test_two_processes_with_batch_norm_go_on_to_the_same_bits(config, tmp_path):
@@ -238,7 +171,7 @@ def test_two_processes_killed_at_random_points(config, tmp_path, amp):
             for process in victims:
                 process.kill()
             kills.append(last_checkpoint(killed).stem if list(killed.glob('*.pth')) else 'start')
-        if not wait(processes) == [0, 0]:
+        if wait(processes) != [0, 0]:
             continue
         assert_same(killed, whole)
         shutil.rmtree(killed)

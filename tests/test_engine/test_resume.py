@@ -2,35 +2,29 @@
 
 import copy
 import logging
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.hooks import Hook
-from mmengine.registry import HOOKS, TRANSFORMS
+from mmengine.registry import TRANSFORMS
 from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.errors import CheckpointError, ConfigError
-from tests.conftest import SWINIR
-from tests.test_engine.test_loops import history, run
-
-
-class Killed(BaseException):
-    pass
-
-
-@HOOKS.register_module(force=True)
-class StopAt(Hook):
-    """End the process, as far as a test can, in the midst of an iteration."""
-
-    def __init__(self, at):
-        self.at = at
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter + 1 == self.at:
-            raise Killed
+from tests.helpers.builders import SWINIR
+from tests.helpers.training import (
+    Killed,
+    by_epoch,
+    by_iteration,
+    everything,
+    finite_by_iteration,
+    history,
+    run,
+    tensors,
+    within_epochs,
+)
 
 
 @TRANSFORMS.register_module(force=True)
@@ -43,63 +37,11 @@ class Jitter(BaseTransform):
         return results
 
 
-def by_epoch(cfg):
-    cfg.train_cfg.update(max_epochs=4, val_interval=1)
-
-
-def within_epochs(cfg):
-    by_epoch(cfg)
-    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=3)
-
-
-def by_iteration(cfg):
-    cfg.train_cfg.update(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=8, val_interval=2)
-    cfg.train_cfg.pop('max_epochs')
-    cfg.default_hooks.checkpoint.update(by_epoch=False, interval=3)
-    cfg.train_dataloader.sampler.type = 'InfiniteSampler'
-    cfg.log_processor = dict(by_epoch=False)
-
-
-def finite_by_iteration(cfg):
-    by_iteration(cfg)
-    cfg.train_dataloader.sampler.type = 'DefaultSampler'
-
-
-def everything(cfg):
-    by_iteration(cfg)
-    cfg.optim_wrapper.update(amp='bfloat16', accumulative_counts=2)
-    cfg.optim_wrapper.restorer.clip_grad = dict(max_norm=0.1)
-    cfg.custom_hooks.append(dict(type='sr4ir_mm.PartEMAHook', part='restorer', momentum=0.1))
-    cfg.train_dataloader.update(num_workers=2, persistent_workers=True)
-    cfg.val_dataloader.update(num_workers=1, persistent_workers=True)
-
-
 def stochastic_depth(cfg):
     """What the published recipe draws in both phases."""
     by_epoch(cfg)
     cfg.model.restorer = dict(SWINIR, drop_path_rate=0.5)
     cfg.train_cfg.phases[1].train_mode = ['restorer']
-
-
-def tensors(checkpoint):
-    """Whatever a checkpoint restores, flat."""
-    flat = {}
-
-    def walk(node, key):
-        if isinstance(node, torch.Tensor):
-            flat[key] = node
-        elif isinstance(node, dict):
-            for name, value in node.items():
-                walk(value, f'{key}.{name}')
-        elif isinstance(node, (list, tuple)):
-            for index, value in enumerate(node):
-                walk(value, f'{key}[{index}]')
-        elif isinstance(node, (int, float, str)):
-            flat[key] = torch.tensor([ord(c) for c in node]) if isinstance(node, str) else torch.tensor(node)
-
-    for name in ('state_dict', 'ema_state_dict', 'optimizer', 'param_schedulers', 'resume_state'):
-        walk(checkpoint.get(name, {}), name)
-    return flat
 
 
 @pytest.mark.parametrize(
@@ -213,13 +155,20 @@ def change(**values):
     return apply
 
 
+@pytest.fixture(scope='module')
+def trained_once(tmp_path_factory):
+    """A folder for the one training that the tests of this module share."""
+    return tmp_path_factory.mktemp('trained')
+
+
 @pytest.fixture
-def trained(voc_cfg):
+def trained(voc_cfg, trained_once, tmp_path):
     """The config of a training with schedules, and the path of its checkpoint after one of two epochs."""
     cosine = dict(type='CosineAnnealingLR', T_max='max_epochs', eta_min=0, convert_to_iter_based=True)
     voc_cfg.param_scheduler = dict(restorer=[cosine], recognizer=[dict(cosine)])
-    run(copy.deepcopy(voc_cfg))
-    return voc_cfg, f'{voc_cfg.work_dir}/epoch_1.pth'
+    if not (trained_once / 'epoch_1.pth').exists():
+        run(copy.deepcopy(voc_cfg), work_dir=str(trained_once))
+    return voc_cfg, shutil.copy(trained_once / 'epoch_1.pth', tmp_path)
 
 
 def save_with(path, edit):
@@ -309,7 +258,7 @@ def test_what_a_resume_takes_from_where(trained, monkeypatch):
     told = []
     monkeypatch.setattr(logging.Logger, 'warning', lambda self, text, *args: told.append(text))
     resumed = run(cfg, resume=True, load_from=path)
-    (sentence,) = [text for text in told if 'and the config differ' in text]
+    (sentence,) = (text for text in told if 'and the config differ' in text)
     for part in (
         'lr of restorer is 0.0001 (config: 0.0005)',
         'betas of restorer is [0.9, 0.999] (config: [0.5, 0.9])',

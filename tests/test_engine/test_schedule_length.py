@@ -13,7 +13,7 @@ from sr4ir_mm.config.schedules import to_the_end
 from sr4ir_mm.engine import CosineRestartLR
 from sr4ir_mm.engine.schedulers import check_schedules
 from sr4ir_mm.errors import ConfigError
-from tests.test_engine.test_loops import history, run
+from tests.helpers.training import history, run
 
 LENGTHS = dict(max_epochs=8, max_iters=80)
 
@@ -130,7 +130,7 @@ def told(monkeypatch):
         ),
         (
             [(CosineAnnealingLR, dict(T_max=16, end=8))],
-            r"ends after 8 epochs, within the schedule of 'restorer' \(CosineAnnealingLR, .*\) of 16: the value is not where",
+            r"ends after 8 epochs, within the schedule of 'restorer' \(CosineAnnealingLR, .*\) of 16: the value is not",
         ),
         ([(CosineAnnealingLR, dict(T_max=40, by_epoch=False))], 'is over after 40 of 80 iterations'),
         (

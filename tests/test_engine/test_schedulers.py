@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sr4ir_mm.engine import CosineRestartLR
-from tests.conftest import DATA
+from tests.helpers.builders import DATA
 
 
 def learning_rates(optimizer, schedulers, count):

@@ -1,4 +1,4 @@
-"""A training that is asked to stop writes a checkpoint, says so by its exit code, and goes on from it to the same bits."""
+"""A training that is asked to stop writes a checkpoint, says so by its exit code, and resumes to the same bits."""
 
 import os
 import signal
@@ -12,9 +12,18 @@ from mmengine.registry import HOOKS
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.checkpoints.integrity import check_checkpoint, latest_checkpoint
 from sr4ir_mm.engine.stop import EXIT_CODE
-from tests.processes import forked, launched
-from tests.test_engine.test_reliability import assert_same, config, of_two, train, wait, wait_for  # noqa: F401
-from tests.test_engine.test_resume import by_epoch, by_iteration, everything
+from tests.helpers.processes import forked, launched
+from tests.helpers.training import (
+    Killed,
+    assert_same,
+    by_epoch,
+    by_iteration,
+    everything,
+    of_two,
+    train,
+    wait,
+    wait_for,
+)
 
 
 @HOOKS.register_module(force=True)
@@ -43,7 +52,7 @@ def signal_at(at, **kwargs):
 
 
 @pytest.mark.parametrize('kind, number', [(by_epoch, signal.SIGTERM), (by_iteration, signal.SIGUSR1)])
-def test_stops_after_the_iteration_and_goes_on(config, tmp_path, kind, number):  # noqa: F811
+def test_stops_after_the_iteration_and_goes_on(config, tmp_path, kind, number):
     path = config(kind)
     whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
     assert forked(train, path, whole).wait() == 0
@@ -62,7 +71,7 @@ def in_validation(cfg):
     cfg.custom_hooks.append(dict(type='sr4ir_mm.PartEMAHook', part='restorer', momentum=0.1))
 
 
-def test_stops_within_a_validation_and_repeats_it(config, tmp_path):  # noqa: F811
+def test_stops_within_a_validation_and_repeats_it(config, tmp_path):
     path = config(in_validation)
     whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
     rarely = 'default_hooks.checkpoint.interval=10'
@@ -73,7 +82,7 @@ def test_stops_within_a_validation_and_repeats_it(config, tmp_path):  # noqa: F8
     assert_same(stopped, whole)
 
 
-def test_two_processes_stop_after_the_same_iteration(config, tmp_path):  # noqa: F811
+def test_two_processes_stop_after_the_same_iteration(config, tmp_path):
     """A signal that one of them receives."""
     path = config(of_two)
     whole, stopped = tmp_path / 'whole', tmp_path / 'stopped'
@@ -90,7 +99,7 @@ def test_two_processes_stop_after_the_same_iteration(config, tmp_path):  # noqa:
     assert_same(stopped, whole)
 
 
-def test_a_signal_to_all_processes_leaves_the_workers_alive(config, tmp_path):  # noqa: F811
+def test_a_signal_to_all_processes_leaves_the_workers_alive(config, tmp_path):
     """As Slurm sends it when the time of a job is over."""
     path = config(everything)
     process = forked(train, path, tmp_path, '--cfg-options', 'train_cfg.max_iters=100000', 'train_cfg.val_interval=3')
@@ -112,13 +121,13 @@ def children(pid):
 
 
 def test_signals_are_given_back(voc_cfg):
-    from tests.test_engine.test_loops import run
+    from tests.helpers.training import run
 
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)]
     voc_cfg.train_cfg.max_epochs = 1
     run(voc_cfg)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == before
     voc_cfg.custom_hooks.append(dict(type='StopAt', at=1))
-    with pytest.raises(BaseException):
+    with pytest.raises(Killed):
         run(voc_cfg)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)] == before

@@ -16,7 +16,7 @@ from sr4ir_mm.checkpoints.integrity import latest_checkpoint
 from sr4ir_mm.engine import ResumableCheckpointHook
 from sr4ir_mm.engine.hooks.content import ContentHook, check_checkpoint_hook
 from sr4ir_mm.errors import CheckpointError, ConfigError
-from tests.test_engine.test_loops import run
+from tests.helpers.training import run
 
 
 def files(folder):

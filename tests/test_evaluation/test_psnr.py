@@ -6,7 +6,7 @@ import torch
 
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation import PSNR
-from tests.conftest import DATA
+from tests.helpers.builders import DATA
 
 
 def evaluate(metric, samples):

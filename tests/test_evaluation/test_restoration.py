@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation import LPIPS, NIQE, PSNR, SSIM
-from tests.processes import run_processes
+from tests.helpers.processes import run_processes
 
 
 def images(size=(40, 48), seed=0):

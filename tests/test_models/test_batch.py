@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from sr4ir_mm.models.batch import blend
-from tests.conftest import DATA
+from tests.helpers.builders import DATA
 
 
 def test_cqmix_equals_the_reference():

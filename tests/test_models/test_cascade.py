@@ -13,7 +13,16 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import NUM_CLASSES, OPTIM_WRAPPER, SR4IR_PHASES, SWINIR, cascade_cfg, edsr, seg_batch, segmentor
+from tests.helpers.builders import (
+    NUM_CLASSES,
+    OPTIM_WRAPPER,
+    SR4IR_PHASES,
+    SWINIR,
+    cascade_cfg,
+    edsr,
+    seg_batch,
+    segmentor,
+)
 
 RESTORE, RECOGNIZE = SR4IR_PHASES
 
@@ -269,7 +278,7 @@ def test_normalization_equals_the_hosts_own(library, cfg):
     image = torch.randint(0, 256, (3, 16, 16), dtype=torch.uint8)
     expected = host(dict(inputs=[image]))['inputs']
     hr = CascadeDataPreprocessor(host, 'replicate')(dict(inputs=[image]))['inputs']
-    assert 0 <= hr['hr'].min() and hr['hr'].max() <= 1
+    assert hr['hr'].min() >= 0 and hr['hr'].max() <= 1
     assert torch.allclose(RecognizerInput(host)(hr['hr'], hr['sizes']), expected, atol=1e-5)
 
 

@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from sr4ir_mm.errors import ConfigError
-
-from .one_iteration import MEAN_STD, NUM_CLASSES, build, check_one_iteration, cls_batch, one_iteration
+from tests.helpers.one_iteration import MEAN_STD, NUM_CLASSES, build, check_one_iteration, cls_batch, one_iteration
 
 
 def resnet(**backbone):

@@ -18,7 +18,7 @@ from sr4ir_mm.models.losses import check_needs
 from sr4ir_mm.models.losses.contrastive_loss import dual_contrastive_loss, info_nce, similarity
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch
+from tests.helpers.builders import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch
 
 EMBED = dict(name='embed', update='embedding', losses=dict(embedding=1.0))
 RESTORE = dict(name='restore', update='restorer', losses=dict(pixel=1.0, contrastive=0.5))
@@ -76,7 +76,7 @@ def test_info_nce_equals_its_formula(tau):
 
 def test_dual_contrastive_loss_equals_its_formula():
     real, fake = torch.randn(2, 3).tolist(), torch.randn(4, 3).tolist()
-    r, f = sum(real, []), sum(fake, [])
+    r, f = [x for row in real for x in row], [y for row in fake for y in row]
     first = [-math.log(math.exp(x) / (math.exp(x) + sum(math.exp(y) for y in f))) for x in r]
     second = [-math.log(math.exp(-y) / (math.exp(-y) + sum(math.exp(-x) for x in r))) for y in f]
     value = dual_contrastive_loss(torch.tensor(real), torch.tensor(fake))
@@ -148,7 +148,8 @@ def test_the_contrastive_term_reaches_the_restorer_and_leaves_the_embedding_unto
     model.embedding.blocks[0].register_forward_hook(lambda module, *_: seen.append(module.training))
     parts, moved = step(model, optim)
     assert parts == {'restorer'}
-    # all of it, but that the last bias is a constant, which high frequencies do not show: its gradient is zero, or rounding
+    # all of it, but that the last bias is a constant, which high frequencies do not show: its gradient is zero, or
+    # rounding
     restorer = {name for name, _ in model.named_parameters() if name.startswith('restorer.')}
     assert moved | {'restorer.conv_last.bias'} == restorer
     assert all(parameter.grad is None for parameter in model.embedding.parameters())

@@ -1,4 +1,4 @@
-"""DeepLabV3 of the config against torchvision's own module: the same weights, the same scores and the same gradients."""
+"""DeepLabV3 of the config against torchvision's own module: same weights, same scores, same gradients."""
 
 import copy
 from pathlib import Path

@@ -10,7 +10,7 @@ from sr4ir_mm.models import BicubicDownsample, Compose, GaussianNoise, degradati
 from sr4ir_mm.models.degradations import image_generator, quantize
 from sr4ir_mm.models.padding import pad_to_multiple, pad_to_size
 from sr4ir_mm.registry import MODELS
-from tests.conftest import DATA, cascade_cfg, seg_batch
+from tests.helpers.builders import DATA, cascade_cfg, seg_batch
 
 
 @pytest.fixture(scope='module')

@@ -11,7 +11,7 @@ from sr4ir_mm.checkpoints import load_part
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import MultiScaleDenoiser, NonLocalMeans
 from sr4ir_mm.registry import MODELS
-from tests.conftest import cascade_cfg, seg_batch
+from tests.helpers.builders import cascade_cfg, seg_batch
 from tests.test_models.test_cascade import build, moved, snapshot
 
 # input and output channels, kernel, stride, padding, of each layer with weights but the residual blocks

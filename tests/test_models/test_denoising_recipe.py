@@ -16,7 +16,7 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation.psnr import psnr
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import DATASETS, MODELS
-from tests.conftest import ROOT, seg_batch
+from tests.helpers.builders import ROOT, seg_batch
 
 CONFIGS = ROOT / 'configs/denoise_highlevel'
 DENOISER = CONFIGS / 'denoiser_sigma25_imagenet.py'
@@ -123,7 +123,7 @@ def rgb(image):
 
 
 def test_the_recipe_learns_on_photographs(recipe):
-    """Fifty iterations of four patches of 32 pixels; on [0, 1] with a mean squared error it is 7 dB below the noisy image."""
+    """Fifty iterations of four patches of 32 pixels; with a squared error on [0, 1] it is 7 dB below the noisy one."""
     model, optim = recipe
     photographs = [
         torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1) for image in (data.coffee(), data.chelsea())
@@ -146,7 +146,7 @@ def test_the_recipe_learns_on_photographs(recipe):
 
 @pytest.mark.slow
 def test_the_recipe_as_it_is_on_photographs(tool, tmp_path):
-    """Above the noisy image after 200 iterations, more than 5 dB above after 400. Ten minutes on one core; -s prints."""
+    """Above the noisy image after 200 iterations, over 5 dB above after 400. Ten minutes on one core; -s prints."""
     pieces = [
         image[top : top + 100, left : left + 100]
         for image in (data.coffee(), data.chelsea(), data.rocket())

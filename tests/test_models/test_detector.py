@@ -8,8 +8,7 @@ from mmengine.config import Config
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import DetectionTask
 from sr4ir_mm.models.batch import Batch
-
-from .one_iteration import NUM_CLASSES, build, check_one_iteration, det_batch, one_iteration
+from tests.helpers.one_iteration import NUM_CLASSES, build, check_one_iteration, det_batch, one_iteration
 
 ROOT = Path(__file__).parents[2]
 

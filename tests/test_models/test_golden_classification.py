@@ -161,8 +161,8 @@ def test_two_iterations_agree_with_the_reference(loop, tmp_path, monkeypatch, fl
 
     for term, key in TERMS.items():
         found = [output[f'loss_{term}'] for output in record.outputs]
-        # The golden numbers are single precision: AdamW turns rounding errors of tiny gradients into whole steps, and the
-        # second iteration shows it. Double precision here leaves that their only error, the same on every machine.
+        # The golden numbers are single precision: AdamW turns rounding errors of tiny gradients into whole steps, and
+        # the second iteration shows it. Double precision here leaves that their only error, the same on every machine.
         for one, other, rtol in zip(found, golden[f'loss/{key}'], (1e-4, 2e-3)):
             np.testing.assert_allclose(one, other, rtol=rtol, err_msg=term)
 

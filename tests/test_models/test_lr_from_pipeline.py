@@ -9,9 +9,9 @@ from mmengine.dataset import default_collate, pseudo_collate
 from mmengine.registry import init_default_scope
 
 from sr4ir_mm.errors import ConfigError
-from tests.conftest import ROOT, segmentor
+from tests.helpers.builders import ROOT, segmentor
+from tests.helpers.one_iteration import PHASES, build, check_one_iteration
 
-from .one_iteration import PHASES, build, check_one_iteration
 from .test_classifier import resnet
 from .test_detector import faster_rcnn
 

@@ -17,7 +17,7 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding, VGGEmbedding
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
-from tests.conftest import ROOT, cascade_cfg, seg_batch
+from tests.helpers.builders import ROOT, cascade_cfg, seg_batch
 
 EMBED = dict(name='embed', update='embedding', losses=dict(embedding=1.0))
 RESTORE = dict(name='restore', update='restorer', losses=dict(pixel=1.0, contrastive=0.5))
@@ -79,7 +79,7 @@ def images():
 
 
 def test_per_set_equals_its_formula():
-    """Each set passes alone and is normalized by itself, when the embedding network learns and when the restorer does."""
+    """Each set passes alone and is normalized by itself, whether the embedding network learns or the restorer."""
     net = FrequencyEmbedding(base_channels=4).double().train()
     loss = ContrastiveLoss(layers=[4, 1], statistics='per_set')
     hr, lr = (image.double() for image in images())

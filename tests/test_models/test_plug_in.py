@@ -7,8 +7,7 @@ import pytest
 from mmengine.hub import get_config
 
 from sr4ir_mm.errors import ConfigError
-
-from .one_iteration import (
+from tests.helpers.one_iteration import (
     EDSR,
     MEAN_STD,
     NUM_CLASSES,

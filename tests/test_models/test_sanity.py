@@ -10,9 +10,9 @@ from mmengine.config import ConfigDict
 from sr4ir_mm.datasets import CQMix
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor
 from sr4ir_mm.models.phases import build_phases
-from tests.conftest import segmentor
+from tests.helpers.builders import segmentor
+from tests.helpers.one_iteration import build, cls_batch, one_iteration, seg_batch
 
-from .one_iteration import build, cls_batch, one_iteration, seg_batch
 from .test_classifier import resnet
 
 

@@ -14,7 +14,7 @@ from sr4ir_mm.errors import CheckpointError, ConfigError
 from sr4ir_mm.models import Spandrel
 from sr4ir_mm.models.tiling import restore_in_tiles
 from sr4ir_mm.registry import MODELS
-from tests.conftest import SR4IR_PHASES, cascade_cfg, seg_batch
+from tests.helpers.builders import SR4IR_PHASES, cascade_cfg, seg_batch
 from tests.test_models.test_cascade import build, moved, snapshot
 
 RCAN = dict(architecture='RCAN', scale=4, n_resgroups=1, n_resblocks=1, n_feats=16)

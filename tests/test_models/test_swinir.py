@@ -7,7 +7,7 @@ import torch
 from mmagic.models.editors.swinir.swinir_rstb import SwinTransformerBlock
 
 from sr4ir_mm.registry import MODELS
-from tests.conftest import SWINIR
+from tests.helpers.builders import SWINIR
 
 
 def build(kind='sr4ir_mm.SwinIR'):

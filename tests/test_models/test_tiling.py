@@ -6,8 +6,8 @@ import torch
 from sr4ir_mm.engine.hooks.record import peak_memory
 from sr4ir_mm.models.tiling import restore_in_tiles
 from sr4ir_mm.registry import MODELS
-from tests.conftest import edsr
-from tests.processes import run_processes
+from tests.helpers.builders import edsr
+from tests.helpers.processes import run_processes
 
 
 def network(**kwargs):
@@ -56,7 +56,7 @@ def swinir():
             resi_connection='1conv',
         )
     ).eval()
-    for name, weight in net.named_parameters():
+    for weight in net.parameters():
         if weight.ndim > 1:
             weight.data *= 5
     return net

@@ -3,8 +3,16 @@
 import torch
 
 from sr4ir_mm.models.losses.tdp_loss import TDPLoss
+from tests.helpers.one_iteration import (
+    MEAN_STD,
+    NUM_CLASSES,
+    build,
+    check_one_iteration,
+    cls_batch,
+    det_batch,
+    seg_batch,
+)
 
-from .one_iteration import MEAN_STD, NUM_CLASSES, build, check_one_iteration, cls_batch, det_batch, seg_batch
 from .test_plug_in import RESNET18, shipped
 
 

@@ -17,11 +17,9 @@ from PIL import Image
 from werkzeug.serving import make_server
 from werkzeug.test import Client
 
-from tests.test_apis.conftest import checkpoints, inferencer  # noqa: F401
-
 
 @pytest.fixture
-def app(tool, inferencer, tmp_path):  # noqa: F811
+def app(tool, inferencer, tmp_path):
     def make(task='segmentation', max_pixels=10_000, **kwargs):
         Image.fromarray(picture()).save(tmp_path / 'sample.png')
         return tool('demo_web').DemoApp(
@@ -299,7 +297,7 @@ def test_the_page_in_a_browser(app, browser, tmp_path):
         )
         assert find('divider').value_of_css_property('left') != ''
         assert '80%' in browser.execute_script("return document.getElementById('over').style.clipPath")
-        assert [link.text for link in browser.find_elements('css selector', '#downloads a')][0] == 'small_sr.png'
+        assert find('downloads').find_element('css selector', 'a').text == 'small_sr.png'
         # a bad file: a message, and no result
         (tmp_path / 'words.png').write_text('words')
         find('file').send_keys(str(tmp_path / 'words.png'))

@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 STUDY = ROOT / 'configs/_base_/denoise_study.py'
 DOCS = ROOT / 'docs/denoise_highlevel.md'

@@ -4,9 +4,7 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +14,8 @@ from mmengine.config import Config
 
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.engine.stop import EXIT_CODE
-from tests.conftest import ROOT, segmentor
+from tests.helpers.builders import ROOT, segmentor
+from tests.helpers.scripts import finish, start
 
 
 @pytest.fixture
@@ -29,31 +28,6 @@ def gn_config(voc_cfg, tmp_path):
     path = tmp_path / 'gn.py'
     Config(voc_cfg).dump(str(path))
     return str(path)
-
-
-def start(script, *args, **env):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    env = dict(os.environ, PYTHON=sys.executable, PORT=str(port), OMP_NUM_THREADS='1', **env)
-    return subprocess.Popen(
-        [str(ROOT / 'tools' / script), *map(str, args)],
-        env=env,
-        text=True,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-
-
-def finish(process, timeout=150):
-    try:
-        output, _ = process.communicate(timeout=timeout)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    return output
 
 
 def test_two_processes_train_test_and_resume(gn_config, tool, tmp_path):

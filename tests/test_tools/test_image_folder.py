@@ -15,9 +15,9 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation import LPIPS, NIQE, PSNR
 from sr4ir_mm.models import MultiScaleDenoiser
 from sr4ir_mm.models.degradations import image_generator
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
+from tests.helpers.scripts import finish, start
 from tests.test_evaluation.test_restoration import vgg
-from tests.test_tools.test_dist import finish, start
 
 KODAK = str(ROOT / 'configs/denoise_highlevel/nlm_kodak.py')
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import MODELS
-from tests.conftest import ROOT, cascade_cfg, seg_batch
+from tests.helpers.builders import ROOT, cascade_cfg, seg_batch
 
 spec = importlib.util.spec_from_file_location('loss_gradients', ROOT / 'tools/analysis/loss_gradients.py')
 tool = importlib.util.module_from_spec(spec)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 RESULTS = ROOT / 'docs/quickstart/results.jsonl'
 

@@ -9,7 +9,7 @@ from mmengine.registry import DATASETS, DefaultScope
 
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.models import BicubicDownsample
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 CONFIGS = ROOT / 'configs/pcl_sr'
 BENCHMARKS = ('Set5', 'Set14', 'B100', 'Urban100', 'Manga109')

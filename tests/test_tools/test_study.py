@@ -16,7 +16,7 @@ from sr4ir_mm.experiments.differences import Differences, difference_table
 from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
 from sr4ir_mm.experiments.report import MAIN_METRICS, markdown, summarize
 from sr4ir_mm.registry import DATASETS
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 STUDY = ROOT / 'configs/_base_/study.py'
 RESULTS = sorted((ROOT / 'docs/study').glob('**/results.jsonl'))
@@ -234,7 +234,8 @@ def test_predictions_of_images_make_a_bootstrap_of_two_levels(tmp_path):
     wide, narrow = stored.interval('s2t', 'sr4ir'), seeds_only.interval('s2t', 'sr4ir')
     assert wide.mean == narrow.mean == pytest.approx(40 / 3)
     assert (wide.method, narrow.method) == ('bootstrap', 't')
-    # variances of the mean over seeds, 100/9, and over images that all seeds share, about 100 · .133 · .867 / 10 · 100 = 116
+    # variances of the mean over seeds, 100/9, and over images that all seeds share, about 100 · .133 · .867 / 10 · 100
+    # = 116
     assert wide.high - wide.low > 2.5 * (narrow.high - narrow.low)
     table = difference_table(dict(masks=results), [('s2t', 'sr4ir')], TITLES)
     assert table.endswith('\nIntervals of 95 %: bootstrap over images and seeds.\n')

@@ -2,7 +2,7 @@
 
 import shutil
 
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 
 def test_the_table_in_the_docs_is_that_of_the_raw_results(tool, tmp_path, capsys):

@@ -67,7 +67,7 @@ def checkpoint(voc_cfg, tmp_path):
 
 
 def test_the_columns_of_the_published_tables(train, tool, tmp_path, config_file, checkpoint, capsys):
-    """Task metric, PSNR and LPIPS by one command; without the weights of LPIPS nothing is trained, or it is left out."""
+    """Task metric, PSNR and LPIPS by one command; without LPIPS's weights nothing is trained, or it is left out."""
     from torchvision.models.vgg import cfgs, make_layers
 
     weights = tmp_path / 'vgg.pth'

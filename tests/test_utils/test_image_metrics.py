@@ -10,7 +10,7 @@ from sr4ir_mm.experiments.image_metrics import IMAGE_METRICS, ImageMetric, is_im
 from sr4ir_mm.experiments.protocols import apply_protocol
 from sr4ir_mm.experiments.report import main_metric, markdown, summarize
 from sr4ir_mm.experiments.test_report import test_table as table_of_a_test
-from tests.conftest import ROOT
+from tests.helpers.builders import ROOT
 
 SR = ConfigDict(title='SR', phases=[dict(name='restore', update='restorer', losses=dict(pixel=1.0))])
 

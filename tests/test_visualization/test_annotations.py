@@ -13,7 +13,7 @@ from mmengine.utils import get_installed_path
 
 from sr4ir_mm.datasets import annotations_follow_image
 from sr4ir_mm.registry import DATASETS
-from tests.test_models.one_iteration import build
+from tests.helpers.one_iteration import build
 from tests.test_models.test_detector import faster_rcnn
 
 STANDARD = Config.fromfile(f'{get_installed_path("mmdet")}/.mim/configs/_base_/datasets/coco_detection.py')

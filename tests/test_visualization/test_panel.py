@@ -9,7 +9,6 @@ from mmengine.structures import InstanceData, PixelData
 from sr4ir_mm.engine.hooks.panel import PanelHook
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.visualization import PanelDrawer, Tile, compose
-from tests.test_apis.conftest import checkpoints, inferencer  # noqa: F401
 
 META = dict(classes=tuple('abcd'), palette=[[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]])
 
@@ -24,7 +23,7 @@ def annotate(sample, task):
 
 
 @pytest.fixture
-def drawn(inferencer):  # noqa: F811
+def drawn(inferencer):
     def make(task, annotated=True, degrade=True):
         run = inferencer(task)
         bgr = np.random.RandomState(0).randint(0, 256, (34, 45, 3), dtype=np.uint8)

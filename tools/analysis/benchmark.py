@@ -4,8 +4,9 @@ The reference iteration is the one of SR4IR's published code, with the same netw
 restoration builds a graph that is thrown away, the whole recognizer with its heads runs for the TDP loss, the three
 losses of the second phase are summed and go backward together, in float32 and without channels-last.
 
-Each variant is a process of its own, and they take turns: what disturbs the machine disturbs all. Times are medians, and
-ratios are medians of the ratios within a turn. Everything is written to the folder ``--out`` as CSV, Markdown and PNG.
+Each variant is a process of its own, and they take turns: what disturbs the machine disturbs all. Times are medians,
+and ratios are medians of the ratios within a turn. Everything is written to the folder ``--out`` as CSV, Markdown and
+PNG.
 """
 
 import argparse

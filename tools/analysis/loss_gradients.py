@@ -1,13 +1,14 @@
 """How strong each loss pulls at a part, and where to: ``python tools/analysis/loss_gradients.py CONFIG [CHECKPOINT]``.
 
-Prints a table: each loss term with weight 1, the norm of its gradient in the part's parameters, and the cosine between the
-gradients of two terms, means over some training batches. The weights are those of CHECKPOINT, or those that a training
-of CONFIG starts from. So weights can be chosen that balance losses of different scales, such as TDP and pixels.
+Prints a table: each loss term with weight 1, the norm of its gradient in the part's parameters, and the cosine between
+the gradients of two terms, means over some training batches. The weights are those of CHECKPOINT, or those that a
+training of CONFIG starts from. So weights can be chosen that balance losses of different scales, such as TDP and
+pixels.
 """
 
 import argparse
 from itertools import islice
-from typing import Dict, List, Sequence
+from typing import Dict, Iterable, List, Sequence
 
 import torch
 from mmengine.config import DictAction
@@ -53,7 +54,7 @@ def teaching(model: Cascade, part: str) -> List[str]:
 
 
 def gradients(model: Cascade, part: str, terms: Sequence[str], data: dict) -> Dict[str, Dict[str, Tensor]]:
-    """The ``value`` of each loss for a batch and its ``gradient``, flat, in the part's parameters; other parts are frozen."""
+    """The ``value`` of each loss for a batch and its flat ``gradient`` in the part's parameters; the rest is frozen."""
     data = model.data_preprocessor(data, True)
     batch = Batch(model, data_samples=data['data_samples'], **data['inputs'])
     parameters = [parameter for parameter in model.parts[part].parameters() if parameter.requires_grad]
@@ -74,17 +75,21 @@ def table(batches: Sequence[Dict[str, Dict[str, Tensor]]]) -> str:
     """Means over batches: value, norm of the gradient, and its cosine with that of each other loss."""
     terms = list(batches[0])
 
-    def mean(measure) -> float:
-        return torch.stack([measure(batch) for batch in batches]).mean().item()
+    def mean(numbers: Iterable[torch.Tensor]) -> float:
+        return torch.stack(list(numbers)).mean().item()
 
     lines = [
         '| loss | value | norm of gradient | ' + ' | '.join(f'cosine with {term}' for term in terms) + ' |',
         '|' + '---|' * (len(terms) + 3),
     ]
     for term in terms:
-        numbers = [mean(lambda batch: batch[term]['value']), mean(lambda batch: batch[term]['gradient'].norm())]
+        gradients = [batch[term]['gradient'] for batch in batches]
+        numbers = [mean(batch[term]['value'] for batch in batches), mean(map(torch.norm, gradients))]
         cosines = [
-            mean(lambda batch: torch.cosine_similarity(batch[term]['gradient'], batch[other]['gradient'], dim=0))
+            mean(
+                torch.cosine_similarity(gradient, batch[other]['gradient'], dim=0)
+                for gradient, batch in zip(gradients, batches)
+            )
             for other in terms
         ]
         cells = [f'{number:.3g}' for number in numbers] + [f'{cosine:.2f}' for cosine in cosines]

@@ -1,8 +1,9 @@
-"""Write VOC detection annotations as COCO JSON: ``python tools/dataset_converters/voc_to_coco.py data/VOCdevkit/VOC2012``.
+"""Write VOC annotations as COCO JSON: ``python tools/dataset_converters/voc_to_coco.py
+data/VOCdevkit/VOC2012``.
 
-For tools that read COCO only; training and testing here need no conversion, as ``sr4ir_mm.VOCDetectionDataset`` reads the
-XML files and finds the same boxes. As in SR4IR every object becomes an ordinary one, also one that VOC marks as difficult;
-the mark is kept as ``difficult``. Categories are numbered from 1 in the order of the classes.
+For tools that read COCO only; training and testing here need no conversion, as ``sr4ir_mm.VOCDetectionDataset`` reads
+the XML files and finds the same boxes. As in SR4IR every object becomes an ordinary one, also one that VOC marks as
+difficult; the mark is kept as ``difficult``. Categories are numbered from 1 in the order of the classes.
 """
 
 import argparse
@@ -156,7 +157,7 @@ def main(argv=None):
             if empty:
                 print(f'Left out, boxes without area: {len(empty)}, in {", ".join(sorted(set(empty))[:10])}')
     except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}')
+        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

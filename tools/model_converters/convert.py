@@ -12,9 +12,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         'layout',
         choices=[*LAYOUTS, 'sr4ir'],
-        help='edsr: EDSR-PyTorch; swinir: its authors; resnet, mobilenetv3, deeplabv3, faster-rcnn: torchvision; sr4ir: a cascade '
-        'from net_sr_*.pth and net_seg_*.pth, net_det_*.pth or net_cls_*.pth of the reference, or from its '
-        'checkpoint_*.pth, which holds both',
+        help='edsr: EDSR-PyTorch; swinir: its authors; resnet, mobilenetv3, deeplabv3, faster-rcnn: torchvision; '
+        'sr4ir: a cascade from net_sr_*.pth and net_seg_*.pth, net_det_*.pth or net_cls_*.pth of the reference, or '
+        'from its checkpoint_*.pth, which holds both',
     )
     parser.add_argument('files', nargs='+', metavar='FILE', help='the checkpoint; for sr4ir, one or two')
     parser.add_argument('out', help='where to write, *.pth or *.safetensors')

@@ -25,7 +25,7 @@ train_dataloader = dict(
         pipeline=train_pipeline,
     ),
 )
-set5, set14, b100, urban100, manga109 = [
+set5, set14, b100, urban100, manga109 = (
     dict(
         type='mmagic.BasicImageDataset',
         data_root=f'data/{name}',
@@ -37,7 +37,7 @@ set5, set14, b100, urban100, manga109 = [
         ],
     )
     for name in ('Set5', 'Set14', 'B100', 'Urban100', 'Manga109')
-]
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=2,

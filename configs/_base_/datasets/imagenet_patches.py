@@ -1,4 +1,4 @@
-# Patches of 48×48 pixels of ImageNet's images, or of those in any other folder, for a denoiser alone; the test is on Kodak.
+# Patches of 48×48 pixels of ImageNet's images, or of any other folder's, for a denoiser alone; the test is on Kodak.
 _base_ = 'kodak.py'
 train_dataloader = dict(
     batch_size=32,

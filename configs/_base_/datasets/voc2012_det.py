@@ -1,6 +1,6 @@
 # VOC2012 detection: 5,717 images for training, 5,823 for validation. Nothing resizes them here: they are restored at
-# their original size, and the detector has its own, see model.input_scale. As published, `difficult` objects count as any
-# other, and boxes end where their last pixel does; with mmdet's own VOCDataset neither is so.
+# their original size, and the detector has its own, see model.input_scale. As published, `difficult` objects count as
+# any other, and boxes end where their last pixel does; with mmdet's own VOCDataset neither is so.
 default_scope = 'mmdet'
 dataset_type = 'sr4ir_mm.VOCDetectionDataset'
 data_root = 'data/VOCdevkit/'

@@ -1,5 +1,5 @@
-# Blur, resizing, noise and JPEG in random order, with mmagic's transforms, then ×4; values for images of 0 to 255. Behind
-# the packing transform; with a seed for evaluation.
+# Blur, resizing, noise and JPEG in random order, with mmagic's transforms, then ×4; values for images of 0 to 255.
+# Behind the packing transform; with a seed for evaluation.
 realworld = dict(
     type='sr4ir_mm.DegradeToLR',
     scale=4,

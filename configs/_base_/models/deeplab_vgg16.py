@@ -1,6 +1,6 @@
 # DeepLab-LargeFOV on VGG-16 in mmseg's parts. As published: VGG-16 to conv5_3, then one dilated 3×3 convolution of 1024
-# channels (fc6), whose samples are 96 pixels apart. Different: pool4 keeps its stride, so the output stride is 16, not 8,
-# and the dilation of fc6 is 6, not 12; conv5 is not dilated; the 1×1 convolution fc7 and the CRF are left out.
+# channels (fc6), whose samples are 96 pixels apart. Different: pool4 keeps its stride, so the output stride is 16, not
+# 8, and the dilation of fc6 is 6, not 12; conv5 is not dilated; the 1×1 convolution fc7 and the CRF are left out.
 model = dict(
     type='sr4ir_mm.CascadeSegmentor',
     recognizer=dict(

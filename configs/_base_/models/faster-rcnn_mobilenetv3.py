@@ -2,11 +2,11 @@
 # and so are all batch norms. As in torchvision, both FPN levels have stride 32 (a third one is pooled from the second),
 # each has anchors of five sizes, and RoI features come from the first level only.
 # It differs from torchvision's fasterrcnn_mobilenet_v3_large_fpn in this: batch norms keep the eps of 1e-3 that their
-# ImageNet weights were trained with, where torchvision's frozen ones have 1e-5 (weights of a whole torchvision detector, as
-# those released for SR4IR, need backbone.norm_eps=1e-5); new layers are initialized as mmdet does; and proposals have no
-# score threshold, neither in training nor in testing (torchvision drops those below 0.05 in both), as mmdet has none.
-# ignore_iof_thr=-1 switches the treatment of ignored boxes off: an anchor that lies on one is matched with the other
-# boxes only, and so is background in most cases. VOC's difficult objects are not ignored boxes here, see
+# ImageNet weights were trained with, where torchvision's frozen ones have 1e-5 (weights of a whole torchvision
+# detector, as those released for SR4IR, need backbone.norm_eps=1e-5); new layers are initialized as mmdet does; and
+# proposals have no score threshold, neither in training nor in testing (torchvision drops those below 0.05 in both), as
+# mmdet has none. ignore_iof_thr=-1 switches the treatment of ignored boxes off: an anchor that lies on one is matched
+# with the other boxes only, and so is background in most cases. VOC's difficult objects are not ignored boxes here, see
 # sr4ir_mm.VOCDetectionDataset.
 model = dict(
     type='sr4ir_mm.CascadeDetector',

@@ -1,6 +1,6 @@
 # The denoiser of `Denoising meets high-level vision` for images of any size: 1,033,443 parameters. It works on 0–255
-# without the mean color, outside images are in [0, 1]. The pixel loss is ½ · squared error on 0–255, mean over all values,
-# which is ½ · 255² times the mean squared error on [0, 1].
+# without the mean color, outside images are in [0, 1]. The pixel loss is ½ · squared error on 0–255, mean over all
+# values, which is ½ · 255² times the mean squared error on [0, 1].
 restoration = dict(
     scale=1,
     degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25),

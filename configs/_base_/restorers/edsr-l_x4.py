@@ -1,5 +1,5 @@
-# EDSR: 32 blocks of 256 channels. mmagic has no weights of it: these are what configs/pcl_sr/pretrain_edsr-l_x4_div2k.py
-# makes.
+# EDSR: 32 blocks of 256 channels. mmagic has no weights of it: these are what
+# configs/pcl_sr/pretrain_edsr-l_x4_div2k.py makes.
 _base_ = 'edsr_x4.py'
 restoration = dict(
     degradation=dict(antialias=True),

@@ -1,5 +1,5 @@
-# SwinIR-M for denoising, as mmagic has it: trained on patches of 128, no upsampler. Its weights for σ = 15, 25 and 50 are
-# listed in mmagic's metafile; for those, set model.restorer.init_cfg.
+# SwinIR-M for denoising, as mmagic has it: trained on patches of 128, no upsampler. Its weights for σ = 15, 25 and 50
+# are listed in mmagic's metafile; for those, set model.restorer.init_cfg.
 _base_ = 'swinir_x4.py'
 restoration = dict(
     scale=1,

@@ -1,5 +1,5 @@
-# A denoiser in front of a frozen recognizer, in a minute or two on a CPU. λ, the weight of the task loss, is the task's,
-# in the unit of denoise_cls.py.
+# A denoiser in front of a frozen recognizer, in a minute or two on a CPU. λ, the weight of the task loss, is the
+# task's, in the unit of denoise_cls.py.
 scale_255 = 0.5 * 255**2
 train_cfg = dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=400, val_interval=400)
 val_cfg = dict(type='ValLoop')

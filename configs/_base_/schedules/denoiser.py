@@ -1,5 +1,5 @@
-# A denoiser alone: 1.5 million iterations of 32 patches, the learning rate ÷10 every 500,000. Learning rate and clipping
-# belong to a pixel loss of ½ · squared error on 0–255. Biases learn twice as fast and do not decay.
+# A denoiser alone: 1.5 million iterations of 32 patches, the learning rate ÷10 every 500,000. Learning rate and
+# clipping belong to a pixel loss of ½ · squared error on 0–255. Biases learn twice as fast and do not decay.
 train_cfg = dict(
     type='sr4ir_mm.AlternatingIterTrainLoop',
     max_iters=1500000,

@@ -1,8 +1,8 @@
 # SR4IR: what its schedules have in common. Length, warm-up and the recognizer's optimizer are the task's.
 phases = [
     dict(name='restore', update='restorer', losses=dict(pixel=1.0, tdp=dict(weight=1.0, begin=0))),
-    # As published, the restorer draws its stochastic depth (SwinIR's drop_path) in this phase too; without train_mode a part
-    # that is not updated is in eval mode. EDSR has none.
+    # As published, the restorer draws its stochastic depth (SwinIR's drop_path) in this phase too; without train_mode a
+    # part that is not updated is in eval mode. EDSR has none.
     dict(
         name='recognize',
         update='recognizer',

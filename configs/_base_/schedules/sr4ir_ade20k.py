@@ -1,5 +1,5 @@
-# SR4IR for SegFormer on ADE20K: mmseg's 160,000 iterations of 16 images and its optimizer. The first 16,000 are a warm-up
-# without the TDP loss, then both learning rates restart.
+# SR4IR for SegFormer on ADE20K: mmseg's 160,000 iterations of 16 images and its optimizer. The first 16,000 are a
+# warm-up without the TDP loss, then both learning rates restart.
 _base_ = 'sr4ir.py'
 phases = _base_.phases
 phases[0].losses.tdp.begin = 16000

@@ -1,7 +1,7 @@
 """Statistics of batch norm, estimated again after training on the images that a test shows to the recognizer."""
 
 from itertools import islice
-from typing import Iterable, List, Optional
+from typing import Any, Iterable, List, Optional
 
 import torch
 from mmengine.dist import all_reduce_params, is_main_process
@@ -21,10 +21,11 @@ def reestimate_batch_norm(cascade, batches: Iterable[dict]) -> List[_BatchNorm]:
     """Replace the statistics of the recognizer's batch norms by those of restored images.
 
     SR4IR trains the recognizer on restored, clean and mixed images, and the running statistics mix all three. Here each
-    layer gets the mean over the batches of their means and of their unbiased variances, for the weights as they are (Wu and
-    Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576, section 3). Everything else runs in eval mode, as in a
-    test. Layers that the host library keeps in eval mode, and those that a prediction does without (auxiliary heads), are
-    left as they are. Several processes take the mean of theirs. Modes and momenta are afterwards as they were.
+    layer gets the mean over the batches of their means and of their unbiased variances, for the weights as they are (Wu
+    and Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576, section 3). Everything else runs in eval mode, as
+    in a test. Layers that the host library keeps in eval mode, and those that a prediction does without (auxiliary
+    heads), are left as they are. Several processes take the mean of theirs. Modes and momenta are afterwards as they
+    were.
 
     Args:
         cascade: The model. One without a restorer sees clean images.
@@ -63,7 +64,7 @@ def reestimate_batch_norm(cascade, batches: Iterable[dict]) -> List[_BatchNorm]:
     return changed
 
 
-def _learning_norms(cascade) -> List[_BatchNorm]:
+def _learning_norms(cascade) -> List[Any]:
     """The recognizer's layers that are in train mode when the model is."""
     recognizer = cascade.parts.get('recognizer')
     return [

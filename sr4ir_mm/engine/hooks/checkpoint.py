@@ -6,7 +6,7 @@ import re
 from collections import deque
 from glob import escape, glob
 from pathlib import Path
-from typing import Dict, NoReturn, Optional, Union
+from typing import Dict, Optional, Union
 
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
@@ -60,11 +60,16 @@ class ResumableCheckpointHook(CheckpointHook):
         **kwargs: As of MMEngine's hook. ``backend_args`` other than of the local disk are used as they are.
     """
 
+    # MMEngine's, changed here
+    by_epoch: bool
+    filename_tmpl: str
+    max_keep_ckpts: int
+
     def __init__(self, *args, backend_args: Optional[dict] = None, **kwargs) -> None:
         super().__init__(*args, backend_args=backend_args or dict(backend='atomic'), **kwargs)
         self._saved: Optional[dict] = None
         self._resumed: Optional[dict] = None
-        self._before_val: Optional[dict] = None
+        self._before_val: dict = {}
         self._validated_at: Optional[int] = None
         self._saved_at: Optional[int] = None
         self._common_val_batches = 0
@@ -155,7 +160,7 @@ class ResumableCheckpointHook(CheckpointHook):
             set_random_state(self._before_val)
             self._stop(runner, runner.iter)
 
-    def _stop(self, runner: Runner, iterations: int) -> NoReturn:
+    def _stop(self, runner: Runner, iterations: int) -> None:
         if self._saved_at != iterations:
             self.save_optimizer = self.save_param_scheduler = True
             if self.by_epoch:  # the name says where in the epoch it is
@@ -210,7 +215,7 @@ class ResumableCheckpointHook(CheckpointHook):
         super()._save_checkpoint_with_step(runner, step, meta)
         self.save_optimizer = save_optimizer
         self._remove_oldest()
-        if self._superseded not in (None, osp.basename(self.last_ckpt)):
+        if self._superseded is not None and self._superseded != osp.basename(self.last_ckpt):
             self._remove(self._superseded)
         self._superseded = self._saved = None
         self._saved_at = meta['iter']

@@ -24,17 +24,16 @@ _STAGES = (
 
 #: hooks that cannot work with a cascade: the reason, and what to write instead
 REFUSED = {
-    'mmdet.MeanTeacherHook': 'averages a student into a teacher, which a cascade does not have; for a moving average write '
-    "dict(type='sr4ir_mm.PartEMAHook', part='recognizer')",
+    'mmdet.MeanTeacherHook': 'averages a student into a teacher, which a cascade does not have; for a moving average '
+    "write dict(type='sr4ir_mm.PartEMAHook', part='recognizer')",
     'mmdet.TrackVisualizationHook': _PANELS,
     'mmdet.GroundingVisualizationHook': _PANELS,
     'mmpretrain.DenseCLHook': _SELF_SUPERVISED,
     'mmpretrain.SimSiamHook': _SELF_SUPERVISED,
     'mmpretrain.SwAVHook': _SELF_SUPERVISED,
-    'mmpretrain.PrepareProtoBeforeValLoopHook': 'prepares the prototypes of a retriever, which is no recognizer; leave it '
-    'out',
-    'mmpretrain.PreciseBNHook': 'runs the model without the phases of a training; to estimate batch norm again before a '
-    "test write dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=…)",
+    'mmpretrain.PrepareProtoBeforeValLoopHook': 'prepares prototypes of a retriever, no recognizer; leave it out',
+    'mmpretrain.PreciseBNHook': 'runs the model without the phases of a training; to estimate batch norm again before '
+    "a test write dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=…)",
     'mmagic.ExponentialMovingAverageHook': 'looks for networks by names that a cascade does not have; write '
     "dict(type='sr4ir_mm.PartEMAHook', part='restorer')",
     'mmagic.PGGANFetchDataHook': 'changes the data for a generative network that grows; leave it out',
@@ -170,7 +169,8 @@ def _switch_recipe(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> I
     for epoch, recipe in hook.schedule.items():
         for key in recipe:
             if key not in _RECIPE:
-                yield f"has '{key}' in the recipe of epoch {epoch}, which it does not read; allowed: {', '.join(_RECIPE)}"
+                allowed = ', '.join(_RECIPE)
+                yield f"has '{key}' in the recipe of epoch {epoch}, which it does not read; allowed: {allowed}"
         if wrapped and 'batch_augments' in recipe:
             yield (
                 'changes batch_augments, which the data preprocessor of the cascade applies; write this recipe without '
@@ -183,7 +183,8 @@ def _switch_recipe(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> I
                     "dict(type='sr4ir_mm.RecognizerHook', hook=dict(type='mmpretrain.SwitchRecipeHook', …))"
                 )
             elif not any(hasattr(each, 'loss_module') for each in (recognizer, getattr(recognizer, 'head', None))):
-                yield f'changes a loss_module, which {type(recognizer).__name__} and its head do not have; leave `loss` out'
+                name = type(recognizer).__name__
+                yield f'changes a loss_module, which {name} and its head do not have; leave `loss` out'
 
 
 def _warmup_param(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The hook that draws rows of pictures while a model is tested or validated."""
 
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Set
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -11,7 +11,7 @@ from sr4ir_mm.datasets import annotations_follow_image
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils.images import make_writable, write_image
 from sr4ir_mm.utils.runner import unwrap
-from sr4ir_mm.visualization import PanelDrawer
+from sr4ir_mm.visualization import PanelDrawer, Tile
 
 
 @HOOKS.register_module()
@@ -28,7 +28,7 @@ class PanelHook(Hook):
     priority = 'LOW'
 
     def __init__(self, out_dir: Optional[str] = None, overview: int = 6, num_val: int = 0, **kwargs) -> None:
-        self.out_dir = out_dir and Path(out_dir)
+        self.out_dir = Path(out_dir) if out_dir else None
         self.overview = overview
         self.num_val = num_val
         self._drawer_args = kwargs
@@ -48,10 +48,15 @@ class PanelHook(Hook):
             self._draw = self._drawer(runner, runner.test_dataloader)
             # data sets are often sorted by class: neighbors look alike
             self._step = max(1, len(runner.test_dataloader.sampler) // max(1, self.overview))
-            self._rows, self._labels, self._names, self._seen = [], set(), {}, 0
+            self._rows: List[List[Tile]] = []
+            self._labels: Set[int] = set()
+            self._names: Dict[str, Path] = {}
+            self._seen = 0
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs: Sequence = ()) -> None:
-        for sample in outputs if self.out_dir is not None else ():
+        if self.out_dir is None:
+            return
+        for sample in outputs:
             row, labels = self._draw.row(sample), self._draw.labels(sample)
             write_image(self.out_dir / f'{self._name(sample)}.png', self._draw.compose([row], labels))
             if self._seen % self._step == 0 and len(self._rows) < self.overview:

@@ -49,7 +49,8 @@ class RunRecordHook(Hook):
         self.out_file = Path(out_file)
         self.interval = interval
         self._seconds = 0.0
-        self._started = self._written = None
+        self._started: Optional[float] = None
+        self._written: Optional[float] = None
         self._peak = 0.0
         self._metrics: Optional[dict] = None
         self._images: List[str] = []
@@ -70,7 +71,7 @@ class RunRecordHook(Hook):
         self._keep(runner.test_loop, batch_idx, outputs)
 
     def _keep(self, loop: BaseLoop, batch_idx: int, outputs: Sequence) -> None:
-        """Write the predictions after the last batch: the metrics have all of them, and forget them with their evaluation."""
+        """Write the predictions after the last batch, when the metrics have all and have not yet forgotten them."""
         self._images = [*(self._images if batch_idx else []), *map(_image_name, outputs)]
         if batch_idx + 1 == len(loop.dataloader):
             arrays = per_image(loop.evaluator.metrics, self._images, len(loop.dataloader.dataset))

@@ -17,11 +17,11 @@ def _image_paths(data_batch: dict) -> list:
 
 @HOOKS.register_module()
 class DeferredLossHook(RuntimeInfoHook):
-    """MMEngine's, but it waits for the losses only when they are wanted, and stops the training where they are not finite.
+    """Log as MMEngine does, but wait for the losses only when they are wanted, and stop where they are not finite.
 
     Args:
-        defer: Whether the losses are read together, when they are logged or a checkpoint is going to be written, and not
-            in each iteration: to read a number is to wait until the GPU has done all that leads to it. None: those on
+        defer: Read the losses together, when they are logged or a checkpoint is going to be written, and not in each
+            iteration: to read a number is to wait until the GPU has done all that leads to it. None: those on
             a GPU.
 
     Raises:

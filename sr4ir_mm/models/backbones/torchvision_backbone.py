@@ -1,7 +1,7 @@
-from typing import List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 from mmengine.model import BaseModule
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision import models as torchvision_models
 
@@ -24,8 +24,8 @@ class TorchvisionBackbone(BaseModule):
         norm_eval: Keep every batch norm in eval mode.
         norm_frozen: Besides, give their weights and biases no gradient, as torchvision's ``FrozenBatchNorm2d``.
         norm_eps: What every batch norm adds to the variance. None: as the architecture has it, 1e-3 in MobileNetV3.
-            torchvision's detectors, and so SR4IR's, are built with ``FrozenBatchNorm2d`` and its 1e-5; their weights need
-            that number.
+            torchvision's detectors, and so SR4IR's, are built with ``FrozenBatchNorm2d`` and its 1e-5; their weights
+            need that number.
         init_cfg: As of :class:`mmengine.model.BaseModule`.
         **kwargs: To the torchvision constructor, for example ``dilated=True``.
     """
@@ -42,7 +42,7 @@ class TorchvisionBackbone(BaseModule):
         **kwargs,
     ) -> None:
         super().__init__(init_cfg)
-        network = getattr(torchvision_models, arch, lambda **_: None)(weights=None, **kwargs)
+        network: Any = getattr(torchvision_models, arch, lambda **_: None)(weights=None, **kwargs)
         if not hasattr(network, 'features'):
             raise ConfigError(
                 f"backbone.arch is {arch!r}; allowed are torchvision's models that have `features`, "
@@ -71,7 +71,7 @@ class TorchvisionBackbone(BaseModule):
             for norm in self._norms():
                 norm.requires_grad_(False)
 
-    def _norms(self) -> List[nn.Module]:
+    def _norms(self) -> List[_BatchNorm]:
         return [module for module in self.features.modules() if isinstance(module, _BatchNorm)]
 
     def train(self, mode: bool = True):

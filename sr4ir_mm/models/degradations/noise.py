@@ -1,7 +1,7 @@
 """Additive noise."""
 
 import math
-from typing import Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Union
 
 import torch
 from mmengine.dist import get_rank, get_world_size
@@ -18,9 +18,9 @@ class GaussianNoise(Degradation):
     """Independent Gaussian noise on every value of an image; nothing is clipped or rounded.
 
     In training the noise is drawn on the device of the image and follows its random state. Each of several processes
-    draws for the global batch, sample by sample over the processes, and takes its part: that is the noise of one process
-    for that batch, and no two images get the same. In evaluation it is drawn on the CPU from the generator of the image,
-    so it is the same everywhere, see :func:`~sr4ir_mm.models.degradations.image_generator`.
+    draws for the global batch, sample by sample over the processes, and takes its part: that is the noise of one
+    process for that batch, and no two images get the same. In evaluation it is drawn on the CPU from the generator of
+    the image, so it is the same everywhere, see :func:`~sr4ir_mm.models.degradations.image_generator`.
 
     Args:
         sigma: Standard deviation on the scale 0–255. A number; a list of numbers, of which each image gets one; or
@@ -35,7 +35,7 @@ class GaussianNoise(Degradation):
         super().__init__()
         self.seed = seed
         if isinstance(sigma, dict):
-            values = [sigma.get('min'), sigma.get('max')] if set(sigma) == {'min', 'max'} else []
+            values: List[Any] = [sigma.get('min'), sigma.get('max')] if set(sigma) == {'min', 'max'} else []
         else:
             values = list(sigma) if isinstance(sigma, (list, tuple)) else [sigma]
         numbers = bool(values) and all(

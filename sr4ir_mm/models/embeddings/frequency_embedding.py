@@ -53,7 +53,7 @@ class FrequencyEmbedding(BaseModule):
     def __init__(
         self,
         base_channels: int = 64,
-        norm_cfg: dict = dict(type='BN'),
+        norm_cfg: Optional[dict] = dict(type='BN'),  # noqa: B006  read only; None means no norm layers
         transform: str = 'haar',
         init_cfg: Optional[dict] = None,
     ) -> None:

@@ -18,8 +18,8 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class VGGEmbedding(TorchvisionBackbone):
     """Compare images in the features of torchvision's VGG-19, which does not learn.
 
-    PCL-SR (arXiv 2111.13924) compares its learned embedding network with it. There is no ``embedding`` loss then, and no
-    phase for it. The five layers are the first activations at each size: ``relu1_1``, ``relu2_1``, ``relu3_1``,
+    PCL-SR (arXiv 2111.13924) compares its learned embedding network with it. There is no ``embedding`` loss then, and
+    no phase for it. The five layers are the first activations at each size: ``relu1_1``, ``relu2_1``, ``relu3_1``,
     ``relu4_1`` and ``relu5_1``.
 
     Args:
@@ -46,8 +46,8 @@ class VGGEmbedding(TorchvisionBackbone):
             layers: Which of the five, counted from 0 or, with negative numbers, from behind.
 
         Returns:
-            One map for each of them, in the order of ``layers``: layer i has the shape (N, C, H/2^i, W/2^i) with 64, 128,
-            256, 512 and 512 channels.
+            One map for each of them, in the order of ``layers``: layer i has the shape (N, C, H/2^i, W/2^i) with 64,
+            128, 256, 512 and 512 channels.
         """
         wanted = check_layers(layers, len(self.out_indices))
         x, maps = (image - self.mean) / self.std, []

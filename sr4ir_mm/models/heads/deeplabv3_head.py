@@ -1,7 +1,7 @@
 """DeepLabV3's two heads as torchvision builds them, made of mmseg's parts.
 
-SR4IR's segmentation network is torchvision's, and its released weights fit these heads. mmseg's own ``ASPPHead`` fuses the
-branches by one 3×3 convolution and drops whole channels; torchvision fuses them by a 1×1 convolution, drops single
+SR4IR's segmentation network is torchvision's, and its released weights fit these heads. mmseg's own ``ASPPHead`` fuses
+the branches by one 3×3 convolution and drops whole channels; torchvision fuses them by a 1×1 convolution, drops single
 values, and has a 3×3 convolution after that.
 """
 
@@ -10,13 +10,14 @@ from typing import Dict, List, Optional, Sequence
 
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import ASPPHead, FCNHead
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from torch import Tensor, nn
 
 from sr4ir_mm.errors import CheckpointError
 
 
-class _TorchvisionHead:
+class _TorchvisionHead(BaseDecodeHead):
     """Initialize as PyTorch does by default, which torchvision keeps.
 
     mmseg draws these convolutions two to six times as wide. Before a batch norm this changes no output, but it makes
@@ -46,8 +47,8 @@ class DeepLabV3Head(_TorchvisionHead, ASPPHead):
     """Classify each pixel from atrous spatial pyramid pooling, as torchvision's ``DeepLabHead``.
 
     A 1×1 convolution, one dilated 3×3 convolution for each further rate and the pooled image, all of ``channels``
-    channels; a 1×1 convolution over all of them and dropout; a 3×3 convolution; the classifier. Each convolution but the
-    last has batch norm and ReLU. Source: torchvision.models.segmentation.deeplabv3; Chen et al., arXiv 1706.05587.
+    channels; a 1×1 convolution over all of them and dropout; a 3×3 convolution; the classifier. Each convolution but
+    the last has batch norm and ReLU. Source: torchvision.models.segmentation.deeplabv3; Chen et al., arXiv 1706.05587.
 
     Args:
         dilations: Rates of the pyramid; 1 stands for the 1×1 convolution.
@@ -80,8 +81,9 @@ class DeepLabV3Head(_TorchvisionHead, ASPPHead):
     def _load_from_state_dict(self, state_dict: dict, prefix: str, *args, **kwargs) -> None:
         if f'{prefix}bottleneck.conv.weight' in state_dict:
             raise CheckpointError(
-                f"The checkpoint has mmseg's ASPPHead, which the DeepLabV3 configs had before ({prefix}bottleneck.conv.weight "
-                "is a single convolution); to go on with it, set model.recognizer.decode_head.type='ASPPHead'."
+                f"The checkpoint has mmseg's ASPPHead, which the DeepLabV3 configs had before "
+                f'({prefix}bottleneck.conv.weight is a single convolution); to go on with it, set '
+                "model.recognizer.decode_head.type='ASPPHead'."
             )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 

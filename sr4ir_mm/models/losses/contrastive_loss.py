@@ -1,7 +1,7 @@
 """The losses of PCL-SR."""
 
 from contextlib import contextmanager
-from typing import Iterator, List, Sequence
+from typing import Iterator, List, Optional, Sequence, cast
 
 import torch
 import torch.nn.functional as F
@@ -101,7 +101,7 @@ class ContrastiveLoss(LossTerm):
         layers: Sequence[int] = (4,),
         form: str = 'info_nce',
         temperature: float = 1.0,
-        samples: dict = dict(),
+        samples: Optional[dict] = None,
         statistics: str = 'running',
     ) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class ContrastiveLoss(LossTerm):
         self.form = check_choice(form, ('info_nce', 'cosine'), 'model.losses.contrastive.form')
         self.temperature = temperature
         self.statistics = check_choice(statistics, ('running', 'per_set'), 'model.losses.contrastive.statistics')
-        self.samples = MODELS.build(dict(dict(type='sr4ir_mm.HardSamples'), **samples))
+        self.samples = MODELS.build(dict(dict(type='sr4ir_mm.HardSamples'), **(samples or {})))
 
     def forward(self, cascade: nn.Module, batch: Batch) -> Tensor:
         embedding = cascade.parts['embedding']
@@ -138,7 +138,7 @@ class ContrastiveLoss(LossTerm):
         for image, others in zip(self._extract(embedding, sr[None]), other_features):
             similarities = similarity(image[0], others)
             losses.append(self.compare(*similarities.split([len(positives), len(negatives)])))
-        return sum(losses) / len(losses)
+        return cast(Tensor, sum(losses) / len(losses))
 
     def _extract(self, embedding: nn.Module, sets: Tensor) -> List[Tensor]:
         """The features of sets of images, (K, N, 3, H, W): for each layer one tensor, (K, N, C, h, w)."""

@@ -1,6 +1,6 @@
 """The task-driven perceptual loss."""
 
-from typing import List, Sequence, Union
+from typing import List, Sequence, Union, cast
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +22,8 @@ class TDPLoss(LossTerm):
 
     Args:
         features: Which of the recognizer's feature maps :math:`\phi` are compared, as indices into what its
-            ``extract_feat`` returns. Where an entry is itself a list, as of transformers that return a class token beside
-            their map, it is the first map (N, C, h, w) in it, or its first tensor.
+            ``extract_feat`` returns. Where an entry is itself a list, as of transformers that return a class token
+            beside their map, it is the first map (N, C, h, w) in it, or its first tensor.
         weights: One :math:`w_k` for each of them.
     """
 
@@ -59,7 +59,7 @@ class TDPLoss(LossTerm):
     def compare(self, sr_features: Sequence[Tensor], hr_features: Sequence[Tensor]) -> Tensor:
         """Compare two lists of feature maps, as :meth:`select` returns them."""
         pairs = zip(self.weights, sr_features, hr_features)
-        return sum(weight * F.l1_loss(to_float32(sr), to_float32(hr)) for weight, sr, hr in pairs)
+        return cast(Tensor, sum(weight * F.l1_loss(to_float32(sr), to_float32(hr)) for weight, sr, hr in pairs))
 
 
 def _map_of(feature: Union[Tensor, Sequence]) -> Tensor:

@@ -33,7 +33,7 @@ class Restorer(nn.Module):
     pretrained: bool = False
     frozen: bool = False
 
-    def forward(self, lr: Tensor, **inputs) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:  # lr, and the fields of the batch in `inputs`
         """Restore images: RGB in [0, 1], (N, 3, h, w) -> (N, 3, s·h, s·w), not clamped."""
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""The denoiser of *Denoising meets high-level vision*, which calculates in the units that its recipe was published for."""
+"""The denoiser of *Denoising meets high-level vision*, which calculates in the units of its published recipe."""
 
 import logging
 from collections import OrderedDict

@@ -31,7 +31,8 @@ class Spandrel(Restorer):
     Args:
         architecture: Name of a network, for example ``RCAN``, ``HAT``, ``DAT``, ``SwinIR``, ``DnCNN``, ``SCUNet``,
             ``NAFNet``; an unknown name is answered with all names.
-        checkpoint: Weights whose names and shapes tell the network, read by :func:`sr4ir_mm.checkpoints.load_checkpoint`.
+        checkpoint: Weights whose names and shapes tell the network, read by
+        :func:`sr4ir_mm.checkpoints.load_checkpoint`.
         prefix: Take only the weights of the checkpoint whose names begin so, for example ``restorer`` for those of a
             cascade, and take that off.
         **kwargs: Arguments of the network as spandrel names them, only with ``architecture``.
@@ -102,7 +103,7 @@ class Spandrel(Restorer):
             )
 
     @property
-    def tile_multiple(self) -> int:
+    def tile_multiple(self) -> int:  # type: ignore[override]  # known with the network, not with the class
         """The multiple of pixels at which an image may be cut without moving the network's windows."""
         hyperparameters = getattr(self.network, 'hyperparameters', {})
         window = hyperparameters.get('window_size', hyperparameters.get('split_size', 1))
@@ -156,7 +157,7 @@ def _networks() -> Dict[str, Tuple[Any, type]]:
     return networks
 
 
-def _build(name: str, arguments: dict) -> tuple:
+def _build(name: Any, arguments: dict) -> tuple:
     """Build a network by its name.
 
     Returns:
@@ -192,10 +193,11 @@ def _recognize(checkpoint: str, prefix: Optional[str]):
     try:
         description = spandrel.MAIN_REGISTRY.load(dict(weights))
     except Exception as error:  # it knows no such network, or takes it for one whose weights are others
+        reason = quote(str(error), 200) if str(error) else 'no network it knows has such weights'
         raise CheckpointError(
             f'model.restorer.checkpoint is {checkpoint!r}, which spandrel does not recognize{below} '
-            f'({type(error).__name__}: {quote(str(error), 200) if str(error) else "no network it knows has such weights"}); it has for example '
-            f'{examples}. Name the network by model.restorer.architecture, with its arguments, and the file in '
+            f'({type(error).__name__}: {reason}); it has for example {examples}. '
+            'Name the network by model.restorer.architecture, with its arguments, and the file in '
             "model.restorer.init_cfg, or, for the checkpoint of a cascade, set prefix='restorer'."
         ) from error
     print_log(

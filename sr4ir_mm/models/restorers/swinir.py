@@ -1,4 +1,4 @@
-"""SwinIR of mmagic with masks that are made once for each size of image, and with PyTorch's own attention in inference."""
+"""SwinIR of mmagic with masks that are made once for each size of image, and PyTorch's own attention in inference."""
 
 from typing import Dict, Optional, Tuple
 
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 class SwinIR(SwinIRNet):
     """Restore images by SwinIR (Liang et al., ICCVW 2021, arXiv 2108.10257).
 
-    It has mmagic's arguments, parameters and numbers, but for rounding. mmagic's blocks make the mask of shifted windows
-    in each call, on the CPU, for images that are not of the size the network was built for, and their masks of -100 leave
-    denormal numbers after the softmax, which CPUs multiply many times slower.
+    It has mmagic's arguments, parameters and numbers, but for rounding. mmagic's blocks make the mask of shifted
+    windows in each call, on the CPU, for images that are not of the size the network was built for, and their masks of
+    -100 leave denormal numbers after the softmax, which CPUs multiply many times slower.
 
     Args:
         **kwargs: See :class:`mmagic.models.editors.swinir.SwinIRNet`.

@@ -31,10 +31,12 @@ def entries(count):
 
 def deflated(size):
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
-        with archive.open('archive/data.pkl', 'w', force_zip64=True) as file:
-            for _ in range(size >> 20):
-                file.write(bytes(2**20))
+    with (
+        zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive,
+        archive.open('archive/data.pkl', 'w', force_zip64=True) as file,
+    ):
+        for _ in range(size >> 20):
+            file.write(bytes(2**20))
     return buffer.getvalue()
 
 

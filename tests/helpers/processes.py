@@ -46,7 +46,7 @@ class Forked:
         torch.set_num_threads(1)
         for stream in (1, 2):
             os.dup2(self._output.fileno(), stream)
-        sys.stdout = sys.stderr = open(1, 'w', buffering=1, closefd=False)
+        sys.stdout = sys.stderr = open(1, 'w', buffering=1, closefd=False)  # noqa: SIM115  open as long as the process
         try:
             function(*args)
         except SystemExit as error:

@@ -1,0 +1,1 @@
+"""What tests share: builders of tiny configs and batches, trainings, processes and scripts."""
