@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from mmengine.config import Config
 
 from sr4ir_mm.errors import ConfigError
-from sr4ir_mm.models import CascadeDetector
+from sr4ir_mm.models import DetectionTask
 from sr4ir_mm.models.batch import Batch
 from tests.helpers.one_iteration import NUM_CLASSES, build, check_one_iteration, det_batch, one_iteration
 
@@ -54,7 +54,7 @@ def test_an_iteration_moves_what_it_shall(input_scale):
 def test_samples_are_resized_once_for_all_losses(monkeypatch):
     model = detector(task=dict(input_scale=(160, 96)))
     made, seen = [], []
-    make, loss = CascadeDetector._make_view, model.recognizer.loss
+    make, loss = DetectionTask._make_view, model.recognizer.loss
 
     def counted(self, batch):
         made.append(make(self, batch))
@@ -64,7 +64,7 @@ def test_samples_are_resized_once_for_all_losses(monkeypatch):
         seen.append((tuple(inputs.shape), [sample.gt_instances.bboxes.clone() for sample in samples]))
         return loss(inputs, samples)
 
-    monkeypatch.setattr(CascadeDetector, '_make_view', counted)
+    monkeypatch.setattr(DetectionTask, '_make_view', counted)
     monkeypatch.setattr(model.recognizer, 'loss', recorded)
     data = det_batch(((48, 64), (64, 40)))
     original = [sample.gt_instances.bboxes.tensor.clone() for sample in data['data_samples']]
