@@ -80,7 +80,7 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
 
 def _check_counts(cfg: Config) -> None:
     """Refuse lengths of nothing: MMEngine trains no epoch without a word, or divides by zero at the end of one."""
-    counts = {'train_cfg': ('max_epochs', 'max_iters', 'val_interval')}
+    counts = dict(train_cfg=('max_epochs', 'max_iters', 'val_interval'))
     counts.update({f'{split}_dataloader': ('batch_size',) for split in ('train', 'val', 'test')})
     for key, names in counts.items():
         for name in names:

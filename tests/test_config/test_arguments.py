@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from sr4ir_mm.config import check_config
 from sr4ir_mm.config.arguments import arguments_of, check_arguments
@@ -32,7 +32,13 @@ MISSPELT = [
     ('param_scheduler.restorer.0.eta_mni', 0.0, 'eta_min'),
     ('default_hooks.chekpoint', dict(type='CheckpointHook'), 'checkpoint'),
     ('default_hooks.logger.intervall', 1, 'interval'),
+    ('default_hooks.sampler_sed', dict(type='DistSamplerSeedHook'), 'sampler_seed'),
     ('randomness.sed', 1, 'seed'),
+    ('env_cfg.cudnn_benchmrk', True, 'cudnn_benchmark'),
+    ('env_cfg.mp_cfg.opencv_num_thread', 0, 'opencv_num_threads'),
+    ('auto_scale_lr.base_batchsize', 16, 'base_batch_size'),
+    ('optim_wrapper.recognizer.paramwise_cfg.norm_decay_mul', 0.0, 'norm_decay_mult'),
+    ('optim_wrapper.recognizer.paramwise_cfg.custom_keys.backbone.lr_mul', 0.1, 'lr_mult'),
 ]
 WRONG = [
     ('train_cfg.max_epochs', 0, 'allowed: a whole number from 1'),
@@ -40,9 +46,15 @@ WRONG = [
     ('train_cfg.val_interval', 0, 'allowed: a whole number from 1'),
     ('train_dataloader.batch_size', 0, 'allowed: a whole number from 1'),
     ('val_dataloader.batch_size', 'two', 'allowed: a whole number from 1'),
-    ('model.restorer.mid_channels', 'many', 'allowed: a number'),
-    ('model.noise_seed', 0.5, 'allowed: a number'),
-    ('val_evaluator.1.border', 'wide', 'allowed: a number'),
+    ('model.restorer.mid_channels', 'many', 'allowed: a whole number'),
+    ('model.recognizer.backbone.depth', 'deep', 'allowed: a whole number'),
+    ('optim_wrapper.restorer.optimizer.lr', 'fast', 'allowed: a number'),
+    ('optim_wrapper.recognizer.optimizer.lr', 'fast', 'allowed: a number'),
+    ('optim_wrapper.recognizer.optimizer.momentum', 'much', 'allowed: a number'),
+    ('param_scheduler.restorer.0.eta_min', 'max_epochs', 'allowed: a number'),
+    ('model.recognizer.backbone.type', 'ResNetV1cc', "did you mean 'ResNetV1c'"),
+    ('model.noise_seed', 0.5, 'allowed: a whole number'),
+    ('val_evaluator.1.border', 'wide', 'allowed: a whole number'),
     ('model.restorer.type', 'mmagic.EDSRNett', "did you mean 'mmagic.EDSRNet'"),
     (f'{LOADER}.type', 'BaseSegDatset', "did you mean 'BaseSegDataset'"),
     (f'{LOADER}.pipeline.1.type', 'LoadAnotations', "did you mean 'LoadAnnotations'"),
@@ -65,7 +77,7 @@ def test_a_misspelt_key_is_told_with_the_one_that_is_meant(cfg, key, value, mean
     where, _, name = key.rpartition('.')
     node = cfg
     for step in where.split('.'):
-        node = node[int(step) if step.isdigit() else step]
+        node = node[int(step)] if step.isdigit() else node.setdefault(step, ConfigDict())
     node.pop(meant, None)
     node[name] = value
     with pytest.raises(
@@ -102,7 +114,11 @@ def test_arguments_passed_on_to_bases_are_known():
             pass
 
     found = arguments_of(Network)
-    assert list(found.parameters) == ['scale', 'width', 'depth'] and found.hints == dict(width=int) and found.complete
+    assert (
+        list(found.parameters) == ['scale', 'width', 'depth']
+        and found.types == dict(width={int}, depth={float}, scale={float})
+        and found.complete
+    )
     assert not arguments_of(Open).complete
 
 
