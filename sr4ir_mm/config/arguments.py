@@ -1,21 +1,19 @@
 """Compare the keys of a config with the arguments of what they build, before it is built."""
 
-import inspect
 import re
-import sys
-from difflib import get_close_matches
-from functools import lru_cache
-from importlib import import_module
-from typing import Any, Callable, FrozenSet, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, FrozenSet, Iterable, NamedTuple, Optional, Sequence
 
 from sr4ir_mm.errors import ConfigError
 
+from .lookup import find, similar_key, similar_type, unknown_key, words_of_builder
+from .runner_keys import read_by_key, read_without_type
 from .schedules import ENDS, LENGTHS
 from .signatures import Arguments, arguments_of, is_choice, packages_of, spelled_in, words_in
 
 # by the top-level key, the registries that its dicts are built from
 _REGISTRIES = dict(
     model=('MODELS', 'TASK_UTILS'),
+    data_preprocessor=('MODELS',),
     model_wrapper_cfg=('MODEL_WRAPPERS',),
     train_dataloader=('DATASETS', 'TRANSFORMS', 'DATA_SAMPLERS'),
     train_cfg=('LOOPS',),
@@ -84,75 +82,17 @@ def check_arguments(cfg: dict) -> None:
     Raises:
         ConfigError: With the key, and the key that is likely meant.
     """
-    for key, node, known in _read_by_the_runner(cfg):
+    for key, node, known in read_by_key(cfg):
         for name in node:
             if name not in known:
-                raise _unknown(key, name, 'MMEngine', known, node)
-    for key, node, built, words in _untyped(cfg):
+                raise unknown_key(key, name, node, 'MMEngine', known)
+    for key, node, built, words in read_without_type(cfg):
         if isinstance(node, dict) and 'type' not in node:
             _check(_Place(key, (), '', words=words), node, built, True)
     scope = cfg.get('default_scope') or 'mmengine'
     for key, registries in _REGISTRIES.items():
         if cfg.get(key):
             _visit(cfg[key], _Place(key, registries, scope))
-
-
-def _read_by_the_runner(cfg: dict) -> Iterator[Tuple[str, dict, FrozenSet[str]]]:
-    """Yield the dicts that MMEngine's code reads key by key, with the names that this code spells."""
-    from mmengine.dist import init_dist
-    from mmengine.optim import DefaultOptimWrapperConstructor  # brings torch, which this package's import shall not
-    from mmengine.runner import Runner
-    from torch.distributed import init_process_group
-
-    env_cfg = cfg.get('env_cfg') or {}
-    yield 'env_cfg', env_cfg, words_in(Runner.setup_env)
-    joining = words_in(inspect.getmodule(init_dist)) | arguments_of(init_process_group).parameters.keys()
-    yield 'env_cfg.dist_cfg', env_cfg.get('dist_cfg') or {}, joining
-    yield 'auto_scale_lr', cfg.get('auto_scale_lr') or {}, words_in(Runner.scale_lr)
-    for part, wrapper in (cfg.get('optim_wrapper') or {}).items():
-        if not isinstance(wrapper, dict) or wrapper.get('constructor'):
-            continue  # of other constructors, code elsewhere may read it
-        paramwise, key = wrapper.get('paramwise_cfg') or {}, f'optim_wrapper.{part}.paramwise_cfg'
-        known = words_in(DefaultOptimWrapperConstructor)
-        yield key, paramwise, known
-        optimizer = (wrapper.get('optimizer') or {}).get('type')
-        built, _ = _find(optimizer, _Place(key, ('OPTIMIZERS',), cfg.get('default_scope') or 'mmengine'))
-        if built is not None:  # it may read further settings of its parameters
-            for name, module in (paramwise.get('custom_keys') or {}).items():
-                yield f'{key}.custom_keys.{name}', module, known | _words_of(built)
-    hooks, names = cfg.get('default_hooks') or {}, words_in(Runner.register_default_hooks)
-    for name in hooks:  # a hook of the user may have any name but one of MMEngine's, misspelt
-        if name not in names and _near(name, [each for each in names if each not in hooks], 0.8):
-            yield 'default_hooks', {name: hooks[name]}, names
-
-
-def _untyped(cfg: dict) -> Iterator[Tuple[str, Any, Callable, FrozenSet[str]]]:
-    """Yield the dicts that need no type, what takes them, and the names that are taken out before."""
-    from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, build_optim_wrapper
-    from mmengine.runner import LogProcessor, Runner, TestLoop, ValLoop
-    from mmengine.utils.dl_utils import set_multi_processing
-    from torch.utils.data import DataLoader
-
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        yield name, cfg.get(name), DataLoader, words_in(Runner.build_dataloader)
-    for part, wrapper in (cfg.get('optim_wrapper') or {}).items():
-        words = words_in(build_optim_wrapper) | words_in(DefaultOptimWrapperConstructor.__init__)
-        yield f'optim_wrapper.{part}', wrapper, OptimWrapper, words
-    yield 'randomness', cfg.get('randomness'), Runner.set_randomness, frozenset()
-    yield 'env_cfg.mp_cfg', (cfg.get('env_cfg') or {}).get('mp_cfg'), set_multi_processing, frozenset()
-    for name, loop in (('val_cfg', ValLoop), ('test_cfg', TestLoop), ('log_processor', LogProcessor)):
-        yield name, cfg.get(name), loop, frozenset()
-
-
-@lru_cache(maxsize=None)
-def _words_of_builder(registry: str) -> FrozenSet[str]:
-    """Return the names that are spelled by what hands dicts to a registry, and by what builds them there."""
-    from mmengine import registry as roots
-    from mmengine.runner import Runner
-
-    before = dict(LOOPS=Runner.build_train_loop, HOOKS=Runner.register_hook)
-    words = words_in(getattr(roots, registry).build_func)
-    return words | words_in(before[registry]) if registry in before else words
 
 
 def _visit(node: Any, place: _Place) -> None:
@@ -166,28 +106,34 @@ def _visit(node: Any, place: _Place) -> None:
     place = place._replace(scope=node.get('_scope_') or place.scope)
     inner, host, arguments = place, None, None
     kind = node.get('type', _UNTYPED.get(key))
-    built, registry = _find(kind, place)
+    built, registry = find(
+        kind, ('WEIGHT_INITIALIZERS',) if key.endswith('init_cfg') else place.registries, place.scope
+    )
     if built is not None:
-        taken = place._replace(words=place.words | _words_of_builder(registry) if registry else place.words)
+        taken = place._replace(words=place.words | words_of_builder(registry) if registry else place.words)
         _check(taken, node, built, _DIRECT.fullmatch(key) is not None)
-        inner = place._replace(packages=place.packages | packages_of(built), words=_words_of(built))
+        inner = place._replace(packages=place.packages | packages_of(built), words=words_in(built))
         host = getattr(built, 'host', None) if key == 'model' else None
         arguments = arguments_of(built)
     elif isinstance(kind, str):
-        _check_type_name(kind, place)
+        direct = _DIRECT.fullmatch(key) is not None
+        near = similar_type(kind, place.registries, place.scope, 0.6 if direct else 0.85)
+        # elsewhere, the dict may be for a library that is not ours
+        if direct or near and not _may_be_read(kind.split('.')[-1], place.packages):
+            hint = f"; did you mean '{near}'?" if near else f' in {kind.rpartition(".")[0] or place.scope}.'
+            raise ConfigError(f"{key}.type is '{kind}', which does not exist{hint}")
     if key.startswith('model.') and key.count('.') == 1 and isinstance(kind, str) and kind.count('.') == 1:
         inner = inner._replace(scope=kind.split('.')[0])  # as the cascade builds its parts
     for name, child in node.items():
         path = f'{key}.{name}'
         if isinstance(child, dict) and (_SETTINGS.fullmatch(path) or _is_read_by_key(arguments, name)):
             for each in child:
-                if not _may_be_read(each, inner.packages) and not _find(child.get('type'), inner)[0]:
+                if (
+                    not _may_be_read(each, inner.packages)
+                    and not find(child.get('type'), inner.registries, inner.scope)[0]
+                ):
                     raise ConfigError(f"{path} has the key '{each}', which nothing reads.")
         _visit(child, inner._replace(key=path, scope=host if name == 'recognizer' and host else inner.scope))
-
-
-def _words_of(built: Callable) -> FrozenSet[str]:
-    return frozenset().union(*map(words_in, getattr(built, '__mro__', (built,))[:-1]))
 
 
 def _is_read_by_key(arguments: Optional[Arguments], name: str) -> bool:
@@ -200,57 +146,14 @@ def _may_be_read(name: Any, packages: Iterable[str]) -> bool:
     return not isinstance(name, str) or not name.isidentifier() or spelled_in(name, sorted(packages))
 
 
-def _find(kind: Any, place: _Place) -> Tuple[Optional[Callable], str]:
-    """Return what a type names and the registry that has it."""
-    if not isinstance(kind, str):
-        return (kind if callable(kind) else None), ''
-    for name in ('WEIGHT_INITIALIZERS',) if place.key.endswith('init_cfg') else place.registries:
-        try:
-            built = _registry(name, place.scope).get(kind)
-        except RuntimeError:  # it is in no registry
-            continue
-        if built is not None:
-            return getattr(built, 'target', lambda: built)(), name
-    if place.key.startswith('model.'):  # where mmdet looks for what it pools features with
-        return getattr(sys.modules.get('mmcv.ops'), kind, None), ''
-    return None, ''
-
-
-@lru_cache(maxsize=None)
-def _registry(name: str, scope: str):
-    from mmengine import registry as roots
-
-    try:
-        import_module(f'{scope}.registry')
-    except ImportError:
-        pass
-    root = getattr(roots, name)
-    return root.children.get(scope, root)
-
-
-def _check_type_name(kind: str, place: _Place) -> None:
-    """Refuse a name that no registry has, unless whatever reads the dict may know it from elsewhere."""
-    prefix, _, name = kind.rpartition('.')
-    names = []
-    for registry in place.registries:
-        registry = _registry(registry, prefix or place.scope)
-        names += [*registry.module_dict, *(registry.parent.module_dict if registry.parent else ())]
-    direct = _DIRECT.fullmatch(place.key) is not None
-    near = get_close_matches(name, names, n=1, cutoff=0.6 if direct else 0.85)
-    if direct or near and not _may_be_read(name, place.packages):
-        meant = (
-            f"; did you mean '{prefix}{'.' if prefix else ''}{near[0]}'?" if near else f' in {prefix or place.scope}.'
-        )
-        raise ConfigError(f"{place.key}.type is '{kind}', which does not exist{meant}")
-
-
 def _check(place: _Place, node: dict, built: Callable, direct: bool) -> None:
     """Compare the keys of a dict with arguments, and its values with their types."""
     arguments = arguments_of(built)
     if arguments is None:
         return
     packages = place.packages | packages_of(built)
-    exact = not packages_of(built).isdisjoint(_EXACT) and str(built.__module__).split('.')[0] in _EXACT
+    exact = str(built.__module__).split('.')[0] in _EXACT
+    taker = getattr(built, '__name__', str(built))
     for name, value in node.items():
         if name in arguments.parameters:
             wrong = _is_wrong(value, arguments, name, exact, built)
@@ -262,26 +165,10 @@ def _check(place: _Place, node: dict, built: Callable, direct: bool) -> None:
         elif not arguments.complete:
             required = [each for each, of in arguments.parameters.items() if of.default is of.empty]
             known = arguments.parameters if packages_of(built) <= _OURS else required
-            if _near(name, [each for each in known if each not in node], 0.85):
-                raise _unknown(place.key, name, getattr(built, '__name__', built), known, node)
+            if similar_key(name, [each for each in known if each not in node], 0.85):
+                raise unknown_key(place.key, name, node, taker, known)
         elif direct or not _may_be_read(name, packages):
-            known = [*arguments.parameters, *place.words, '_scope_']
-            raise _unknown(place.key, name, getattr(built, '__name__', built), known, node, arguments.parameters)
-
-
-def _unknown(
-    key: str, name: str, taker: Any, known: Iterable[str], node: dict, allowed: Optional[Iterable[str]] = None
-) -> ConfigError:
-    near = _near(name, [each for each in allowed or known if each not in node])
-    near = near or _near(name, [each for each in known if each not in node])
-    hint = f"did you mean '{near[0]}'?" if near else f'allowed: {", ".join(sorted(allowed or known)) or "nothing"}.'
-    return ConfigError(f"{key} has the key '{name}', which {taker} does not take; {hint}")
-
-
-def _near(name: str, known: Sequence[str], cutoff: float = 0.6) -> List[str]:
-    """Return the key that is likely meant: one of the same letters, or the most similar one."""
-    same = [each for each in known if sorted(each) == sorted(str(name))]
-    return same or get_close_matches(str(name), known, n=1, cutoff=cutoff)
+            raise unknown_key(place.key, name, node, taker, arguments.parameters, *place.words, '_scope_')
 
 
 def _is_wrong(value: Any, arguments: Arguments, name: str, exact: bool, built: Callable) -> bool:

@@ -119,11 +119,19 @@ def _documented_types(text: str) -> Optional[Set[type]]:
     return {_WORDS[word] for word in words} if words <= _WORDS.keys() else None
 
 
+def words_in(function: Any) -> FrozenSet[str]:
+    """Return the names that the source of a function, or of a class and its bases, spells.
+
+    Every key that it reads from a dict is among them.
+    """
+    parts = function.__mro__[:-1] if inspect.isclass(function) else (function,)
+    return frozenset().union(*map(_words_in, parts))
+
+
 @lru_cache(maxsize=None)
-def words_in(function: Callable) -> FrozenSet[str]:
-    """Return the names that a function's or class's source spells: every key that it reads from a dict is among them."""
+def _words_in(part: Any) -> FrozenSet[str]:
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(part)))
     except (OSError, TypeError, SyntaxError):
         return frozenset()
     constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))

@@ -1,0 +1,57 @@
+"""The dicts of a config that MMEngine's runner reads itself, and the names that its code knows.
+
+MMEngine has no signature for them, so the names are read from the source of the functions that get these dicts.
+"""
+
+import inspect
+from typing import Any, Callable, FrozenSet, Iterator, Tuple
+
+from .lookup import find, similar_key
+from .signatures import arguments_of, words_in
+
+
+def read_by_key(cfg: dict) -> Iterator[Tuple[str, dict, FrozenSet[str]]]:
+    """Yield the dicts that MMEngine's code reads key by key, with the names that this code spells."""
+    from mmengine.dist import init_dist
+    from mmengine.optim import DefaultOptimWrapperConstructor  # brings torch, which this package's import shall not
+    from mmengine.runner import Runner
+    from torch.distributed import init_process_group
+
+    env_cfg = cfg.get('env_cfg') or {}
+    yield 'env_cfg', env_cfg, words_in(Runner.setup_env)
+    joining = words_in(inspect.getmodule(init_dist)) | arguments_of(init_process_group).parameters.keys()
+    yield 'env_cfg.dist_cfg', env_cfg.get('dist_cfg') or {}, joining
+    yield 'auto_scale_lr', cfg.get('auto_scale_lr') or {}, words_in(Runner.scale_lr)
+    for part, wrapper in (cfg.get('optim_wrapper') or {}).items():
+        if not isinstance(wrapper, dict) or wrapper.get('constructor'):
+            continue  # of other constructors, code elsewhere may read it
+        paramwise, key = wrapper.get('paramwise_cfg') or {}, f'optim_wrapper.{part}.paramwise_cfg'
+        known = words_in(DefaultOptimWrapperConstructor)
+        yield key, paramwise, known
+        optimizer = (wrapper.get('optimizer') or {}).get('type')
+        built, _ = find(optimizer, ('OPTIMIZERS',), cfg.get('default_scope') or 'mmengine')
+        if built is not None:  # it may read further settings of its parameters
+            for name, module in (paramwise.get('custom_keys') or {}).items():
+                yield f'{key}.custom_keys.{name}', module, known | words_in(built)
+    hooks, names = cfg.get('default_hooks') or {}, words_in(Runner.register_default_hooks)
+    for name in hooks:  # a hook of the user may have any name but one of MMEngine's, misspelt
+        if name not in names and similar_key(name, [each for each in names if each not in hooks], 0.8):
+            yield 'default_hooks', {name: hooks[name]}, names
+
+
+def read_without_type(cfg: dict) -> Iterator[Tuple[str, Any, Callable, FrozenSet[str]]]:
+    """Yield the dicts that need no type, what takes them, and the names that are taken out before."""
+    from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, build_optim_wrapper
+    from mmengine.runner import LogProcessor, Runner, TestLoop, ValLoop
+    from mmengine.utils.dl_utils import set_multi_processing
+    from torch.utils.data import DataLoader
+
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        yield name, cfg.get(name), DataLoader, words_in(Runner.build_dataloader)
+    for part, wrapper in (cfg.get('optim_wrapper') or {}).items():
+        words = words_in(build_optim_wrapper) | words_in(DefaultOptimWrapperConstructor.__init__)
+        yield f'optim_wrapper.{part}', wrapper, OptimWrapper, words
+    yield 'randomness', cfg.get('randomness'), Runner.set_randomness, frozenset()
+    yield 'env_cfg.mp_cfg', (cfg.get('env_cfg') or {}).get('mp_cfg'), set_multi_processing, frozenset()
+    for name, loop in (('val_cfg', ValLoop), ('test_cfg', TestLoop), ('log_processor', LogProcessor)):
+        yield name, cfg.get(name), loop, frozenset()
