@@ -5,13 +5,14 @@ torchrun knows nothing of SIGUSR1 and ends with 1 whatever its processes end wit
 
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
+
+from sr4ir_mm.utils.ports import port_problem
 
 EXIT_CODE = 75  # of sr4ir_mm.engine.stop, which brings libraries that take seconds to import
 
@@ -26,20 +27,9 @@ def check_port() -> None:
     """Refuse a port that something else has: torchrun fails with a traceback that does not say what to do."""
     options = dict(each[2:].split('=', 1) for each in sys.argv[1:] if each.startswith('--') and '=' in each)
     port = options.get('master_port', '29500')
-    if options.get('node_rank', '0') != '0':
-        return  # the first machine listens
-    if not port.isdecimal() or not 0 < int(port) < 2**16:
-        raise SystemExit(f"error: PORT is '{port}'; allowed: 1 to 65535.")
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind(('', int(port)))
-        except OSError as error:
-            raise SystemExit(
-                f'error: PORT is {port}, which cannot be listened at ({error.strerror}), perhaps because '
-                'another training uses it; set another, for example '
-                f'PORT={int(port) % 60000 + 1} tools/dist_train.sh ….'
-            )
+    problem = port_problem(port) if options.get('node_rank', '0') == '0' else ''  # the first machine listens
+    if problem:
+        raise SystemExit(f'error: PORT is {port!r}, {problem} Write PORT=… before the command.')
 
 
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ MMEngine has no signature for them, so the names are read from the source of the
 import inspect
 from typing import Any, Callable, FrozenSet, Iterator, Tuple
 
-from .lookup import find, similar_key
+from .lookup import similar_key
 from .signatures import arguments_of, words_in
 
 
@@ -28,15 +28,16 @@ def read_by_key(cfg: dict) -> Iterator[Tuple[str, dict, FrozenSet[str]]]:
         paramwise, key = wrapper.get('paramwise_cfg') or {}, f'optim_wrapper.{part}.paramwise_cfg'
         known = words_in(DefaultOptimWrapperConstructor)
         yield key, paramwise, known
-        optimizer = (wrapper.get('optimizer') or {}).get('type')
-        built, _ = find(optimizer, ('OPTIMIZERS',), cfg.get('default_scope') or 'mmengine')
-        if built is not None:  # it may read further settings of its parameters
-            for name, module in (paramwise.get('custom_keys') or {}).items():
-                yield f'{key}.custom_keys.{name}', module, known | words_in(built)
-    hooks, names = cfg.get('default_hooks') or {}, words_in(Runner.register_default_hooks)
-    for name in hooks:  # a hook of the user may have any name but one of MMEngine's, misspelt
-        if name not in names and similar_key(name, [each for each in names if each not in hooks], 0.8):
-            yield 'default_hooks', {name: hooks[name]}, names
+        for name, module in (paramwise.get('custom_keys') or {}).items():
+            yield f'{key}.custom_keys.{name}', _misspelt(module, known), known
+    hooks = words_in(Runner.register_default_hooks)
+    yield 'default_hooks', _misspelt(cfg.get('default_hooks') or {}, hooks), hooks
+
+
+def _misspelt(node: dict, known: FrozenSet[str]) -> dict:
+    """Return what is misspelt in a dict that may have other keys too: hooks, or settings that an optimizer or hook reads."""
+    left = [each for each in known if each not in node]
+    return {name: value for name, value in node.items() if name not in known and similar_key(name, left, 0.8)}
 
 
 def read_without_type(cfg: dict) -> Iterator[Tuple[str, Any, Callable, FrozenSet[str]]]:
