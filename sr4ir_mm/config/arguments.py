@@ -85,7 +85,7 @@ def check_arguments(cfg: dict) -> None:
     for key, node, known in read_by_key(cfg):
         for name in node:
             if name not in known:
-                raise unknown_key(key, name, node, 'MMEngine', known)
+                raise unknown_key(key, name, node, 'MMEngine', (), *known)
     for key, node, built, words in read_without_type(cfg):
         if isinstance(node, dict) and 'type' not in node:
             _check(_Place(key, (), '', words=words), node, built, True)

@@ -1,5 +1,6 @@
 """What can be known to be wrong with a config before anything is built."""
 
+import json
 import os
 import os.path as osp
 from difflib import get_close_matches
@@ -13,6 +14,7 @@ from sr4ir_mm.errors import ConfigError
 from .arguments import check_arguments
 from .load import walk
 from .paths import check_weights
+from .runner_keys import check_dicts
 
 # What MMEngine's runner reads; anything else at the top of a config is a variable of its author.
 RUNNER_KEYS = (
@@ -63,6 +65,7 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
         ConfigError: With the key, the value found and what is allowed.
     """
     _check_keys(cfg, overrides)
+    check_dicts(cfg)
     if cfg.get('sync_bn'):
         raise ConfigError(
             f"sync_bn is '{cfg.sync_bn}', by which MMEngine would convert frozen parts too; "
@@ -170,9 +173,16 @@ def _check_lr_scale(dataset: dict, key: str, scale: Optional[int]) -> None:
 
 
 def _is_empty(path: str) -> bool:
-    """Return whether a file has nothing but white space."""
+    """Return whether an annotation file has no line, or, in JSON, no image."""
     with open(path, 'rb') as file:
-        return not file.read(4096).strip()
+        start = file.read(4096).strip()
+    if len(start) == 4096 or not path.endswith('.json'):  # a longer one has something in it
+        return not start
+    try:
+        content = json.loads(start or 'null')
+    except ValueError:
+        return False  # the data set says what is wrong with it
+    return not (content.get('images', content.get('data_list', content)) if isinstance(content, dict) else content)
 
 
 def _siblings(path: str) -> str:

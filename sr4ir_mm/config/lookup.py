@@ -87,5 +87,5 @@ def unknown_key(key: str, name: str, node: dict, taker: str, allowed: Iterable[s
     """
     near = (similar_key(name, [each for each in names if each not in node]) for names in (list(allowed), more))
     meant = next(filter(None, near), None)
-    hint = f"did you mean '{meant[0]}'?" if meant else f'allowed: {", ".join(sorted(allowed)) or "nothing"}.'
-    return ConfigError(f"{key} has the key '{name}', which {taker} does not take; {hint}")
+    hint = f"; did you mean '{meant[0]}'?" if meant else f'; allowed: {", ".join(sorted(allowed))}.' if allowed else '.'
+    return ConfigError(f"{key} has the key '{name}', which {taker} does not take{hint}")

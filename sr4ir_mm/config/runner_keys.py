@@ -4,10 +4,29 @@ MMEngine has no signature for them, so the names are read from the source of the
 """
 
 import inspect
+import typing
 from typing import Any, Callable, FrozenSet, Iterator, Tuple
+
+from sr4ir_mm.errors import ConfigError, quote
 
 from .lookup import similar_key
 from .signatures import arguments_of, words_in
+
+
+def check_dicts(cfg: dict) -> None:
+    """Refuse top-level keys that are anything but the dicts, or what is built already, that MMEngine's runner takes.
+
+    Raises:
+        ConfigError: With the key and the value found.
+    """
+    from mmengine.runner import Runner  # brings torch, which this package's import shall not
+
+    for name, hint in typing.get_type_hints(Runner.__init__).items():
+        kinds = typing.get_args(hint) if typing.get_origin(hint) is typing.Union else (hint,)
+        kinds = {typing.get_origin(each) or each for each in kinds}
+        wrong = {str, int, float, bool, list, tuple} - kinds
+        if dict in kinds and type(cfg.get(name)) in wrong:
+            raise ConfigError(f'{name} is {quote(cfg[name])}; allowed: a dict.')
 
 
 def read_by_key(cfg: dict) -> Iterator[Tuple[str, dict, FrozenSet[str]]]:

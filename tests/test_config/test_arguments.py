@@ -93,10 +93,34 @@ def test_a_wrong_value_is_told_with_its_key(cfg, key, value, message):
         check_config(cfg)
 
 
-def test_an_empty_annotation_file_is_told(cfg, tmp_path):
-    (tmp_path / 'none.txt').write_text('\n')
-    cfg.merge_from_dict({f'{LOADER}.ann_file': str(tmp_path / 'none.txt')})
-    with pytest.raises(ConfigError, match=rf"^{LOADER}.ann_file is .*none.txt' is empty.$"):
+@pytest.mark.parametrize(
+    'name, content', [('a.txt', '\n'), ('a.json', ''), ('a.json', '{"images": []}'), ('b.json', '[]')]
+)
+def test_an_empty_annotation_file_is_told(name, content, cfg, tmp_path):
+    (tmp_path / name).write_text(content)
+    cfg.merge_from_dict({f'{LOADER}.ann_file': str(tmp_path / name)})
+    with pytest.raises(ConfigError, match=rf"^{LOADER}.ann_file is .*{name}' is empty.$"):
+        check_config(cfg)
+
+
+def test_an_annotation_file_with_an_image_is_not_empty(cfg, tmp_path):
+    for name, content in {
+        'a.json': '{"images": [{"id": 0}]}',
+        'b.json': '[0]',
+        'c.json': '{"a.jpg": 1}',
+        'd.txt': '0',
+    }.items():
+        (tmp_path / name).write_text(content)
+        cfg.merge_from_dict({f'{LOADER}.ann_file': str(tmp_path / name)})
+        check_config(cfg)
+
+
+@pytest.mark.parametrize(
+    'key', ['env_cfg', 'train_cfg', 'optim_wrapper', 'val_dataloader', 'default_hooks', 'randomness']
+)
+def test_text_for_a_dict_is_told(key, cfg):
+    cfg[key] = 'default'
+    with pytest.raises(ConfigError, match=f'^{key} is default; allowed: a dict.$'):
         check_config(cfg)
 
 
