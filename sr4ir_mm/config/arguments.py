@@ -32,15 +32,15 @@ _REGISTRIES.update(
     test_dataloader=_REGISTRIES['train_dataloader'],
     test_evaluator=_REGISTRIES['val_evaluator'],
 )
-# what the cascade builds from dicts that need no type
-_UNTYPED = {'model.tdp': 'sr4ir_mm.TDPLoss', 'model.contrastive': 'sr4ir_mm.ContrastiveLoss'}
 # where a dict is handed over as it is; elsewhere, networks and transforms may take keys out before they build the rest
 _DIRECT = re.compile(
-    r'model|model\.(restorer|recognizer|degradation|embedding|pixel|tdp|contrastive)|model_wrapper_cfg|'
+    r'model|model\.(restorer|recognizer|degradation|task|(losses|parts)\.\w+)|model_wrapper_cfg|'
     r'\w+_dataloader\.(.+\.)?(dataset|datasets\.\d+|sampler|batch_sampler|pipeline\.\d+)|\w+_cfg|'
     r'optim_wrapper\.\w+\.optimizer|param_scheduler(\.[a-z]\w*)?(\.\d+)?|\w+_evaluator(\.\d+)?|'
     r'\w+_hooks\.\w+|visualizer(\.vis_backends\.\d+)?|log_processor'
 )
+# what the cascade builds in the scope of its own library
+_PART = re.compile(r'model\.(\w+|(losses|parts)\.\w+)')
 # dicts of settings that belong to a network, but are no arguments of anything
 _SETTINGS = re.compile(r'model\..*\b(train_cfg|test_cfg)\b.*')
 # libraries whose annotations are exact
@@ -60,6 +60,7 @@ class _Place(NamedTuple):
         scope: The scope that it is built in.
         packages: Those whose code may read it.
         words: What the class around it spells, so that it may take a key of such a name out of it.
+        cascade: The class of the cascade around it.
     """
 
     key: str
@@ -67,6 +68,7 @@ class _Place(NamedTuple):
     scope: str
     packages: FrozenSet[str] = _COMMON
     words: FrozenSet[str] = frozenset()
+    cascade: Optional[type] = None
 
 
 def check_arguments(cfg: dict) -> None:
@@ -105,7 +107,7 @@ def _visit(node: Any, place: _Place) -> None:
     key = place.key
     place = place._replace(scope=node.get('_scope_') or place.scope)
     inner, host, arguments = place, None, None
-    kind = node.get('type', _UNTYPED.get(key))
+    kind = node.get('type') or _default_type(key, place.cascade)
     built, registry = find(
         kind, ('WEIGHT_INITIALIZERS',) if key.endswith('init_cfg') else place.registries, place.scope
     )
@@ -113,7 +115,8 @@ def _visit(node: Any, place: _Place) -> None:
         taken = place._replace(words=place.words | words_of_builder(registry) if registry else place.words)
         _check(taken, node, built, _DIRECT.fullmatch(key) is not None)
         inner = place._replace(packages=place.packages | packages_of(built), words=words_in(built))
-        host = getattr(built, 'host', None) if key == 'model' else None
+        if key == 'model' and hasattr(built, 'task_type'):
+            inner, host = inner._replace(cascade=built), _host(node, built)
         arguments = arguments_of(built)
     elif isinstance(kind, str):
         direct = _DIRECT.fullmatch(key) is not None
@@ -122,7 +125,7 @@ def _visit(node: Any, place: _Place) -> None:
         if direct or near and not _may_be_read(kind.split('.')[-1], place.packages):
             hint = f"; did you mean '{near}'?" if near else f' in {kind.rpartition(".")[0] or place.scope}.'
             raise ConfigError(f"{key}.type is '{kind}', which does not exist{hint}")
-    if key.startswith('model.') and key.count('.') == 1 and isinstance(kind, str) and kind.count('.') == 1:
+    if _PART.fullmatch(key) and isinstance(kind, str) and kind.count('.') == 1:
         inner = inner._replace(scope=kind.split('.')[0])  # as the cascade builds its parts
     for name, child in node.items():
         path = f'{key}.{name}'
@@ -134,6 +137,22 @@ def _visit(node: Any, place: _Place) -> None:
                 ):
                     raise ConfigError(f"{path} has the key '{each}', which nothing reads.")
         _visit(child, inner._replace(key=path, scope=host if name == 'recognizer' and host else inner.scope))
+
+
+def _default_type(key: str, cascade: Optional[type]) -> Any:
+    """Return what the cascade builds from a dict that names no type."""
+    from sr4ir_mm.models.losses.base import DEFAULTS  # brings torch, which this package's import shall not
+
+    where, _, name = key.rpartition('.')
+    if cascade is not None and key == 'model.task':
+        return cascade.task_type
+    return DEFAULTS.get(name, {}).get('type') if where == 'model.losses' else None
+
+
+def _host(model: dict, cascade: type) -> Optional[str]:
+    """Return the scope that the recognizer is built in."""
+    task, _ = find((model.get('task') or {}).get('type', cascade.task_type), ('MODELS',), 'sr4ir_mm')
+    return getattr(task, 'host', None)
 
 
 def _is_read_by_key(arguments: Optional[Arguments], name: str) -> bool:

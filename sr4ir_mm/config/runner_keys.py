@@ -9,7 +9,7 @@ from typing import Any, Callable, FrozenSet, Iterator, Tuple
 
 from sr4ir_mm.errors import ConfigError, quote
 
-from .lookup import similar_key
+from .lookup import find, similar_key
 from .signatures import arguments_of, words_in
 
 
@@ -71,6 +71,8 @@ def read_without_type(cfg: dict) -> Iterator[Tuple[str, Any, Callable, FrozenSet
     for part, wrapper in (cfg.get('optim_wrapper') or {}).items():
         words = words_in(build_optim_wrapper) | words_in(DefaultOptimWrapperConstructor.__init__)
         yield f'optim_wrapper.{part}', wrapper, OptimWrapper, words
+    hook, _ = find('EfficiencyHook', ('HOOKS',), 'sr4ir_mm')
+    yield 'efficiency', cfg.get('efficiency'), hook.apply, frozenset()
     yield 'randomness', cfg.get('randomness'), Runner.set_randomness, frozenset()
     yield 'env_cfg.mp_cfg', (cfg.get('env_cfg') or {}).get('mp_cfg'), set_multi_processing, frozenset()
     for name, loop in (('val_cfg', ValLoop), ('test_cfg', TestLoop), ('log_processor', LogProcessor)):
