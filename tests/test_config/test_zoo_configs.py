@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from sr4ir_mm.config.arguments import check_arguments
 from sr4ir_mm.errors import ConfigError
 
-STEP = 10  # every tenth; all of them take an hour
+STEP = 10  # every tenth; all of them take a quarter of an hour
 TASKS = dict(mmseg='Segmentor', mmdet='Detector', mmpretrain='Classifier', mmagic='Restorer')
 # keys that are wrong there, too: their own library stops at them, or leaves them out without a word
 REALLY_WRONG = ('wd_mult', '_delete', 'max_txt_len', 'eval_mode', 'MOTChallengeMetrics', 'force_grad_on_level')
