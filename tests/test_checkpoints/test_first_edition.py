@@ -10,7 +10,7 @@ from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.config.first_edition import check_first_edition
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import MODELS
-from tests.conftest import cascade_cfg, edsr, segmentor
+from tests.helpers.builders import cascade_cfg, edsr, segmentor
 
 #: a checkpoint of version 0.1.0 (EDSR, a ResNet with two channels, PCL-SR's embedding), and what it made of an image
 FILE = Path(__file__).parents[1] / 'data/first_edition.pth'
