@@ -4,6 +4,8 @@ MMEngine imports this module by its name for ``type='sr4ir_mm.X'`` and ``_scope_
 import the implementations when they are first asked for, so configs need no ``custom_imports``.
 """
 
+from importlib import import_module
+
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
 
@@ -12,6 +14,23 @@ def _child(name: str, parent: str, location: str) -> Registry:
     return Registry(
         name, parent=getattr(mmengine_registry, parent), scope='sr4ir_mm', locations=[f'sr4ir_mm.{location}']
     )
+
+
+def register_late(registry: Registry, name: str, module: str) -> None:
+    """Register a class whose module is imported when it is asked for: it brings a host library, which takes seconds.
+
+    Args:
+        registry: A registry of this scope.
+        name: The name of the class, in its module and in the registry.
+        module: The module's full name.
+    """
+
+    def build(**kwargs):
+        return build.target()(**kwargs)
+
+    build.target = lambda: getattr(import_module(module), name)
+    build.__name__ = name
+    registry.register_module(name=name, module=build)
 
 
 MODELS = _child('model', 'MODELS', 'models')

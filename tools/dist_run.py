@@ -5,11 +5,14 @@ torchrun knows nothing of SIGUSR1 and ends with 1 whatever its processes end wit
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.run import main
+
+from sr4ir_mm.utils.ports import port_problem
 
 EXIT_CODE = 75  # of sr4ir_mm.engine.stop, which brings libraries that take seconds to import
 
@@ -20,7 +23,17 @@ def pass_on(number: int, frame) -> None:
         os.kill(int(child), number)
 
 
+def check_port() -> None:
+    """Refuse a port that something else has: torchrun fails with a traceback that does not say what to do."""
+    options = dict(each[2:].split('=', 1) for each in sys.argv[1:] if each.startswith('--') and '=' in each)
+    port = options.get('master_port', '29500')
+    problem = port_problem(port) if options.get('node_rank', '0') == '0' else ''  # the first machine listens
+    if problem:
+        raise SystemExit(f'error: PORT is {port!r}, {problem} Write PORT=… before the command.')
+
+
 if __name__ == '__main__':
+    check_port()
     signal.signal(signal.SIGUSR1, pass_on)
     try:
         main()

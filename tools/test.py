@@ -12,7 +12,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
-from sr4ir_mm.config import check_config, check_file, load_config, skip_metrics
+from sr4ir_mm.config import check_config, check_file, load_config, name_what_is_built, skip_metrics
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.errors import ConfigError, run_tool
 from sr4ir_mm.experiments.test_report import ask_for_classes, report_test
@@ -107,7 +107,7 @@ def main(argv=None) -> dict:
     check_config(cfg, args.cfg_options)
     init_dist_without_gpu(cfg)
     use_safe_loader()
-    with trust_checkpoints(args.trust_checkpoint):
+    with trust_checkpoints(args.trust_checkpoint), name_what_is_built(cfg):
         runner = Runner.from_cfg(cfg)
         if not args.checkpoint:
             unwrap(runner.model).load_pretrained()

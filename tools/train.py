@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
 from sr4ir_mm.checkpoints.integrity import latest_checkpoint
-from sr4ir_mm.config import check_auto_scale_lr, check_config, check_file, load_config, skip_metrics
+from sr4ir_mm.config import check_auto_scale_lr, check_config, check_file, load_config, name_what_is_built, skip_metrics
 from sr4ir_mm.engine import init_dist_without_gpu, is_first_process
 from sr4ir_mm.errors import run_tool
 from sr4ir_mm.utils.files import locked
@@ -89,6 +89,7 @@ def main(argv=None) -> None:
     with (
         locked(cfg.work_dir) if is_first_process(cfg.launcher) else nullcontext(),
         trust_checkpoints(args.trust_checkpoint),
+        name_what_is_built(cfg),
     ):
         Runner.from_cfg(cfg).train()
 

@@ -6,7 +6,12 @@ _base_ = [
     '../_base_/protocols.py',
     '../_base_/default_runtime.py',
 ]
-model = dict(_base_.restoration, recognizer=None, tdp=None, data_preprocessor=_base_.model.recognizer.data_preprocessor)
+model = dict(
+    _base_.restoration,
+    recognizer=None,
+    losses=dict(tdp=None),
+    data_preprocessor=_base_.model.recognizer.data_preprocessor,
+)
 train_cfg = dict(phases=_base_.protocols.sr.phases)
 optim_wrapper = dict(recognizer=None)
 val_evaluator = _base_.image_metrics

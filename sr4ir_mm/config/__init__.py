@@ -1,5 +1,6 @@
 """Configs: reading them, and what can be known to be wrong with them before anything is built."""
 
+from .building import name_what_is_built
 from .check import RUNNER_KEYS, check_auto_scale_lr, check_config
 from .evaluators import check_metric_weights, skip_metrics
 from .first_edition import check_first_edition
@@ -15,5 +16,6 @@ __all__ = [
     'check_metric_weights',
     'check_weights',
     'load_config',
+    'name_what_is_built',
     'skip_metrics',
 ]

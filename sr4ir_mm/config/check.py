@@ -1,5 +1,6 @@
 """What can be known to be wrong with a config before anything is built."""
 
+import json
 import os
 import os.path as osp
 from difflib import get_close_matches
@@ -10,9 +11,11 @@ from mmengine.fileio import exists, join_path
 
 from sr4ir_mm.errors import ConfigError
 
+from .arguments import check_arguments
 from .first_edition import check_first_edition
 from .load import walk
 from .paths import check_weights
+from .runner_keys import check_dicts
 
 # What MMEngine's runner reads; anything else at the top of a config is a variable of its author.
 RUNNER_KEYS = (
@@ -65,6 +68,7 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
     """
     check_first_edition(cfg)
     _check_keys(cfg, overrides)
+    check_dicts(cfg)
     if cfg.get('sync_bn'):
         raise ConfigError(
             f"sync_bn is '{cfg.sync_bn}', by which MMEngine would convert frozen parts too; "
@@ -76,6 +80,19 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
             _check_dataset(cfg[name].get('dataset', {}), f'{name}.dataset')
             _check_lr_scale(cfg[name].get('dataset', {}), f'{name}.dataset', cfg.get('model', {}).get('scale'))
     _check_crop(cfg)
+    _check_counts(cfg)
+    check_arguments(cfg)
+
+
+def _check_counts(cfg: Config) -> None:
+    """Refuse lengths of nothing: MMEngine trains no epoch without a word, or divides by zero at the end of one."""
+    counts = dict(train_cfg=('max_epochs', 'max_iters', 'val_interval'))
+    counts.update({f'{split}_dataloader': ('batch_size',) for split in ('train', 'val', 'test')})
+    for key, names in counts.items():
+        for name in names:
+            value = (cfg.get(key) or {}).get(name, 1)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise ConfigError(f'{key}.{name} is {value!r}; allowed: a whole number from 1.')
 
 
 def _check_keys(cfg: Config, overrides: Sequence[str]) -> None:
@@ -142,6 +159,8 @@ def _check_dataset(dataset: dict, key: str) -> None:
                 raise ConfigError(
                     f"{key}.ann_file is '{node['ann_file']}', but '{path}' does not exist{_siblings(path)}."
                 )
+            if osp.isfile(path) and _is_empty(path):
+                raise ConfigError(f"{key}.ann_file is '{node['ann_file']}', but '{path}' is empty.")
         prefixes = node.get('data_prefix') or {}
         for name, prefix in prefixes.items() if isinstance(prefixes, dict) else [('', prefixes)]:
             path = join_path(root, prefix) if isinstance(prefix, str) else root
@@ -154,6 +173,19 @@ def _check_lr_scale(dataset: dict, key: str, scale: Optional[int]) -> None:
     for key, node in walk(dataset, key):
         if node.get('type') == 'sr4ir_mm.DegradeToLR' and node.get('scale') != scale:
             raise ConfigError(f'{key}.scale is {node.get("scale")}, but model.scale is {scale}; both must be the same.')
+
+
+def _is_empty(path: str) -> bool:
+    """Return whether an annotation file has no line, or, in JSON, no image."""
+    with open(path, 'rb') as file:
+        start = file.read(4096).strip()
+    if len(start) == 4096 or not path.endswith('.json'):  # a longer one has something in it
+        return not start
+    try:
+        content = json.loads(start or 'null')
+    except ValueError:
+        return False  # the data set says what is wrong with it
+    return not (content.get('images', content.get('data_list', content)) if isinstance(content, dict) else content)
 
 
 def _siblings(path: str) -> str:

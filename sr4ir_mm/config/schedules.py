@@ -8,6 +8,8 @@ from sr4ir_mm.errors import ConfigError, check_choice
 LENGTHS = ('max_epochs', 'max_iters')
 # keys of a scheduler that say how long its curve is, counted from its own begin
 _CURVES = ('T_max', 'total_steps')
+# where such a word may stand
+ENDS = ('end', *_CURVES)
 
 
 def to_the_end(schedulers: Any, lengths: Dict[str, int]) -> Any:

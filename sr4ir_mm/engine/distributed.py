@@ -13,6 +13,7 @@ from torch import distributed as torch_dist
 
 from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import MODEL_WRAPPERS
+from sr4ir_mm.utils.ports import port_problem
 
 # Where the launchers that MMEngine knows say rank, number of processes and rank on the machine.
 _LAUNCHERS = dict(
@@ -27,7 +28,11 @@ def init_dist_without_gpu(cfg: Config) -> None:
 
     Args:
         cfg: Its ``launcher``, and ``env_cfg.dist_cfg.timeout`` in seconds.
+
+    Raises:
+        ConfigError: The launcher has not set what is needed, or the port at which the processes meet is in use.
     """
+    _check_port(cfg)
     if cfg.launcher == 'none' or torch.cuda.is_available():
         return
     for name, value in zip(_LAUNCHERS['pytorch'], _LAUNCHERS[cfg.launcher]):
@@ -45,6 +50,21 @@ def init_dist_without_gpu(cfg: Config) -> None:
     os.environ.setdefault('MASTER_PORT', '29500')
     timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', 1800)
     torch_dist.init_process_group('gloo', timeout=timedelta(seconds=timeout))
+
+
+def _check_port(cfg: Config) -> None:
+    """Refuse a port that something else has, in the process that is going to listen at it.
+
+    Under torchrun it listens already, and tools/dist_run.py has looked before.
+    """
+    if cfg.launcher not in ('slurm', 'mpi') or not is_first_process(cfg.launcher):
+        return
+    dist_cfg = cfg.get('env_cfg', {}).get('dist_cfg', {})
+    key = 'env_cfg.dist_cfg.port' if cfg.launcher == 'slurm' and 'port' in dist_cfg else 'MASTER_PORT'
+    port = str(dist_cfg['port']) if key != 'MASTER_PORT' else os.environ.get(key, '29500')
+    problem = port_problem(port)
+    if problem:
+        raise ConfigError(f'{key} is {port!r}, {problem}')
 
 
 def is_first_process(launcher: str) -> bool:

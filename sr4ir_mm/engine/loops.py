@@ -8,7 +8,7 @@ from torch import nn
 from sr4ir_mm.config.schedules import to_the_end
 from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.models.losses import check_needs
-from sr4ir_mm.models.phases import build_phases
+from sr4ir_mm.models.phases import build_phases, check_begins
 from sr4ir_mm.registry import LOOPS
 from sr4ir_mm.utils.runner import unwrap
 
@@ -43,6 +43,8 @@ class _Alternating:
         self.phases = build_phases(phases, self._cascade)
         for term in {loss.term for phase in self.phases for loss in phase.losses}:
             check_needs(term, self._cascade.losses[term], self._cascade)
+        by_epoch = isinstance(self, EpochBasedTrainLoop)
+        check_begins(self.phases, self.max_epochs if by_epoch else self.max_iters)
         self._check_optimizers(runner)
         check_host_hooks(runner, self.dataloader.dataset)
         runner.param_schedulers = to_the_end(runner.param_schedulers, self._lengths())
@@ -75,6 +77,10 @@ class _Alternating:
                     f"The phase '{phase}' updates '{part}', but optim_wrapper has no entry for it; "
                     f'it has: {", ".join(parts)}.'
                 )
+        if isinstance(schedulers, dict) and 'type' not in schedulers:
+            known = [*self._cascade.parts, *parts, *(name for name, value in wrappers.items() if value is None)]
+            for part in schedulers:
+                check_choice(part, dict.fromkeys(known), 'an entry of param_scheduler')
         for part in parts:
             if part not in learning:
                 raise ConfigError(

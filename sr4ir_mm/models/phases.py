@@ -1,9 +1,11 @@
 """What one iteration does: a table of phases, each a set of losses and of the parts that they update."""
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Sequence, Tuple
 
+from mmengine.logging import print_log
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -115,6 +117,34 @@ def build_phases(cfgs: Sequence[dict], cascade: nn.Module) -> List[Phase]:
     if len(set(names)) < len(names):
         raise ConfigError(f'train_cfg.phases has the names {names}; each must be different.')
     return _name_logs(phases)
+
+
+def check_begins(phases: Sequence[Phase], length: int) -> None:
+    """Compare where losses begin with the length of the training.
+
+    A loss that never begins is told: a trial may well be too short for it. A phase of which none begins is refused.
+
+    Args:
+        phases: The phases.
+        length: Epochs (or iterations) of the training.
+
+    Raises:
+        ConfigError: A phase never does anything.
+    """
+    for index, phase in enumerate(phases):
+        late = [loss for loss in phase.losses if loss.begin >= length]
+        where = [f'train_cfg.phases[{index}].losses.{loss.term}.begin is {loss.begin}' for loss in late]
+        if where and not phase.at(length - 1).losses:
+            raise ConfigError(
+                f"{where[0]}, but the training ends after {length}, so that the phase '{phase.name}' never "
+                f'begins; allowed: at most {length - 1}.'
+            )
+        for sentence in where:
+            print_log(
+                f'{sentence}, but the training ends after {length}: this loss is never used.',
+                'current',
+                logging.WARNING,
+            )
 
 
 def _check_term(term: str, losses: nn.ModuleDict, key: str) -> None:

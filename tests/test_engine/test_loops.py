@@ -137,3 +137,19 @@ def test_fewer_images_than_one_batch(voc_cfg, loop):
     voc_cfg.train_dataloader.update(batch_size=5, drop_last=True)
     with pytest.raises(ConfigError, match='train_dataloader has no batch: its data set has 4 images'):
         Runner.from_cfg(voc_cfg).train()
+
+
+def test_a_schedule_for_a_part_that_does_not_exist_is_refused(voc_cfg):
+    cosine = [dict(type='CosineAnnealingLR', T_max=2)]
+    voc_cfg.param_scheduler = dict(restorer=cosine, recognizer=cosine, recogniser=cosine)
+    with pytest.raises(ConfigError, match="^an entry of param_scheduler is 'recogniser'; allowed: .*mean 'recognizer'"):
+        run(voc_cfg)
+
+
+def test_a_phase_that_begins_after_the_end_stops_the_loop(voc_cfg):
+    voc_cfg.train_cfg.phases = [
+        dict(name='restore', update='restorer', losses=dict(pixel=dict(weight=1.0, begin=2))),
+        SR4IR_PHASES[1],
+    ]
+    with pytest.raises(ConfigError, match='losses.pixel.begin is 2, but the training ends after 2'):
+        run(voc_cfg)

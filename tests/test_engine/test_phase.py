@@ -7,7 +7,7 @@ from torch import nn
 
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.losses import build_losses
-from sr4ir_mm.models.phases import build_phases, only_training
+from sr4ir_mm.models.phases import build_phases, check_begins, only_training
 from tests.helpers.builders import ROOT, SR4IR_PHASES
 
 TERMS = build_losses(dict(tdp=dict(features=[-1], weights=[1.0])))
@@ -140,3 +140,24 @@ def test_the_measurement_of_train_mode_changes_nothing_else():
     demo = Config.fromfile(ROOT / 'configs/demo/sr4ir_fpn_swinir_x4_demo.py').train_cfg.phases
     row = Config.fromfile(ROOT / 'configs/_base_/study_train_mode.py').protocols['sr4ir-train-mode'].phases
     assert row[1].pop('train_mode') == ['restorer'] and row == demo
+
+
+def test_a_phase_that_never_begins_is_refused():
+    late = build(SR4IR_PHASES[1], dict(name='late', update='restorer', losses=dict(tdp=dict(weight=1.0, begin=2))))
+    check_begins(late, 3)
+    message = (
+        r"^train_cfg.phases\[1\].losses.tdp.begin is 2, but the training ends after 2, .*'late' never .*at most 1.$"
+    )
+    with pytest.raises(ConfigError, match=message):
+        check_begins(late, 2)
+
+
+def test_a_loss_that_never_begins_is_told(monkeypatch):
+    told = []
+    monkeypatch.setattr('sr4ir_mm.models.phases.print_log', lambda line, *args: told.append(line))
+    check_begins(build(*SR4IR_PHASES), 2)
+    assert not told
+    check_begins(build(*SR4IR_PHASES), 1)
+    assert told == [
+        'train_cfg.phases[0].losses.tdp.begin is 1, but the training ends after 1: this loss is never used.'
+    ]

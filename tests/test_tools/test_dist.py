@@ -13,7 +13,10 @@ import torch
 from mmengine.config import Config
 
 from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.engine.stop import EXIT_CODE
+from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.utils.ports import port_problem
 from tests.helpers.builders import ROOT, segmentor
 from tests.helpers.scripts import finish, start
 
@@ -162,3 +165,43 @@ def test_what_the_scripts_pass_on(tmp_path):
     slurm = shown('slurm_test.sh', 'gpu', 'job', 'c.py', 'w.pth', GPUS='16', GPUS_PER_NODE='4')
     assert slurm[3:6] == ['--gres=gpu:4', '--ntasks=16', '--ntasks-per-node=4']
     assert slurm[-4:] == ['c.py', 'w.pth', '--launcher', 'slurm']
+
+
+@pytest.fixture
+def busy_port():
+    with socket.socket() as other:
+        other.bind(('', 0))
+        other.listen()
+        yield str(other.getsockname()[1])
+
+
+def test_a_port_in_use_is_told(busy_port):
+    """By the launcher, before it starts a process: there is no such config."""
+    arguments = ['no.py', '2']
+
+    def run(port, **env):
+        env = dict(os.environ, PYTHON=sys.executable, PORT=port, **env)
+        command = [str(ROOT / 'tools/dist_train.sh'), *arguments]
+        return subprocess.run(command, env=env, cwd=ROOT, text=True, capture_output=True, timeout=100)
+
+    result = run(busy_port)
+    assert result.returncode == 1
+    found = re.fullmatch(
+        rf"error: PORT is '{busy_port}', which cannot be listened at \(Address already in use\), .*; (\d+) is free\. "
+        r'Write PORT=… before the command\.\n',
+        result.stderr,
+    )
+    assert found and int(found[1]) >= 1024 and not port_problem(found[1])
+    assert run('many').stderr.startswith("error: PORT is 'many', allowed: 1 to 65535.")
+
+
+@pytest.mark.parametrize('launcher, rank', [('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')])
+def test_a_port_in_use_is_told_by_the_first_process(launcher, rank, busy_port, monkeypatch):
+    cfg = Config(dict(launcher=launcher))
+    monkeypatch.setenv(rank, '0')
+    monkeypatch.setenv('MASTER_PORT', busy_port)
+    with pytest.raises(ConfigError, match=f"^MASTER_PORT is '{busy_port}', which cannot be listened at"):
+        init_dist_without_gpu(cfg)
+    monkeypatch.setenv(rank, '1')  # which joins the first, wherever that is
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    init_dist_without_gpu(cfg)

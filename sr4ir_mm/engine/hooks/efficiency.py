@@ -16,13 +16,15 @@ class EfficiencyHook(Hook):
     """
 
     priority = 'VERY_HIGH'
+    #: takes the keys of the config's ``efficiency``
+    apply = staticmethod(apply_efficiency)
 
     def __init__(self) -> None:
         self._done = False
 
     def before_train(self, runner: Runner) -> None:
         if not self._done:
-            apply_efficiency(unwrap(runner.model), **runner.cfg.get('efficiency', {}))
+            self.apply(unwrap(runner.model), **runner.cfg.get('efficiency', {}))
             self._done = True
 
     before_val = before_test = before_train

@@ -116,7 +116,7 @@ def check_needs(term: str, loss: LossTerm, cascade: nn.Module) -> None:
 
 
 #: the configs of terms that need none in ``model.losses``, or only part of one
-_DEFAULTS = dict(
+DEFAULTS = dict(
     pixel=dict(type='sr4ir_mm.ImageLoss'),
     tdp=dict(type='sr4ir_mm.TDPLoss'),
     contrastive=dict(type='sr4ir_mm.ContrastiveLoss'),
@@ -143,12 +143,12 @@ def build_losses(cfgs: Mapping[str, Union[nn.Module, dict]]) -> nn.ModuleDict:
         The terms by name.
     """
     losses = nn.ModuleDict()
-    for name in dict.fromkeys([*_DEFAULTS, *cfgs]):
+    for name in dict.fromkeys([*DEFAULTS, *cfgs]):
         cfg = cfgs.get(name, {} if name not in _NAMED else None)
         if cfg is None:
             continue
         if isinstance(cfg, dict):
-            cfg = dict(_DEFAULTS.get(name, {}), **cfg) if 'type' not in cfg else cfg
+            cfg = dict(DEFAULTS.get(name, {}), **cfg) if 'type' not in cfg else cfg
         loss = build(cfg, f'model.losses.{name}')
         losses[name] = loss if isinstance(loss, LossTerm) else ImageLoss(loss)
     return losses
@@ -164,6 +164,6 @@ def loss_type(name: str, cfgs: Dict[str, dict]) -> Type[LossTerm]:
     Raises:
         ConfigError: There is no such term.
     """
-    check_choice(name, [*_DEFAULTS, *cfgs], 'a loss term')
-    kind = MODELS.get((cfgs.get(name) or {}).get('type') or _DEFAULTS[name]['type'])
+    check_choice(name, [*DEFAULTS, *cfgs], 'a loss term')
+    kind = MODELS.get((cfgs.get(name) or {}).get('type') or DEFAULTS[name]['type'])
     return kind if isinstance(kind, type) and issubclass(kind, LossTerm) else ImageLoss
