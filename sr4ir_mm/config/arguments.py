@@ -191,7 +191,7 @@ def _check(place: _Place, node: dict, built: Callable, direct: bool) -> None:
 
 
 def _is_wrong(value: Any, arguments: Arguments, name: str, exact: bool, built: Callable) -> bool:
-    """Return whether a value is text for a number, a number for text, a fraction for a whole number, or a dict for any."""
+    """Return whether a value is text for a number, a number for text, a fraction for a whole one or a dict for any."""
     types = arguments.types.get(name, set()) - {type(None)}
     annotated = name in arguments.annotated
     exact = exact and annotated
