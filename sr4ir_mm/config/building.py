@@ -27,8 +27,8 @@ _WRONG_ARGUMENTS = (
 def name_what_is_built(cfg: dict) -> Iterator[None]:
     """Let an error in the constructor of something that a config names say where in the config this is.
 
-    Some mistakes only the class itself can know, for example a depth that its network does not come in. The constructor's
-    own error is the cause of the one raised here, and its file and line are in the sentence.
+    Some mistakes only the class itself can know, for example a depth that its network does not come in. The
+    constructor's own error is the cause of the one raised here, and its file and line are in the sentence.
 
     Args:
         cfg: The config.

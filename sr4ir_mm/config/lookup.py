@@ -1,6 +1,7 @@
 """What the names in a config stand for, and which name is likely meant by one that stands for nothing."""
 
 import sys
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
@@ -32,7 +33,7 @@ def find(kind: Any, registries: Sequence[str], scope: str) -> Tuple[Optional[Cal
         except RuntimeError:  # it is in no registry
             continue
         if built is not None:
-            return getattr(built, 'target', lambda: built)(), name
+            return built.target() if hasattr(built, 'target') else built, name
     if 'MODELS' in registries:  # where mmdet looks for what it pools features with
         return getattr(sys.modules.get('mmcv.ops'), kind, None), ''
     return None, ''
@@ -60,10 +61,8 @@ def words_of_builder(registry: str) -> FrozenSet[str]:
 
 @cache
 def _registry(name: str, scope: str) -> roots.Registry:
-    try:
+    with suppress(ImportError):
         import_module(f'{scope}.registry')
-    except ImportError:
-        pass
     root = getattr(roots, name)
     return root.children.get(scope, root)
 

@@ -47,8 +47,8 @@ def test_what_an_iteration_builds_is_not_the_configs():
     def run_iter():
         registry.build(dict(type='thing'))
 
-    with pytest.raises(ConfigError, match=r'^model \(thing\) cannot be built from its settings: ValueError: no '):
-        with name_what_is_built(dict(model=dict(type='thing'))):
-            registry.build(dict(type='thing'))
+    message = r'^model \(thing\) cannot be built from its settings: ValueError: no '
+    with pytest.raises(ConfigError, match=message), name_what_is_built(dict(model=dict(type='thing'))):
+        registry.build(dict(type='thing'))
     with pytest.raises(ValueError, match='^no$'), name_what_is_built({}):
         run_iter()
