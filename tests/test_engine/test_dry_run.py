@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import deque
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -16,7 +17,9 @@ from mmengine.registry import HOOKS, TRANSFORMS
 from torch import nn
 
 from sr4ir_mm.checkpoints import load_checkpoint
+from sr4ir_mm.engine.hooks.dry_run_metrics import try_metrics
 from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.evaluation import PSNR
 from sr4ir_mm.utils.preserve import preserved
 from tests.processes import launched
 from tests.test_engine.test_host_hooks import classification, yolox
@@ -292,6 +295,43 @@ def test_label_values_and_weights_of_classes(other_voc, label, message):
 
 def test_it_can_be_switched_off(voc_cfg):
     change(voc_cfg, default_hooks__checkpoint__save_best='mIoUs', train_cfg__dry_run=False)
+    voc_cfg.custom_hooks = [dict(type='NoIteration')]
+    with pytest.raises(AssertionError, match='the training has begun'):
+        run(voc_cfg)
+
+
+def test_figures_that_the_sample_does_not_have_are_no_mistake(voc_cfg):
+    """Of a class that is in other images only."""
+    change(
+        voc_cfg,
+        val_evaluator=[dict(type='sr4ir_mm.IoUMetric')],
+        default_hooks__checkpoint__save_best=['IoU/b', 'IoU/c', 'IoU/d'],
+        default_hooks__checkpoint__rule='greater',
+        custom_hooks=[dict(type='NoIteration')],
+    )
+    with pytest.raises(AssertionError, match='the training has begun'):
+        run(voc_cfg)
+
+
+def test_figures_of_several_benchmarks_are_not_known_from_one():
+    sample = dict(sr=torch.rand(3, 32, 32), hr=torch.rand(3, 32, 32))
+    assert try_metrics([PSNR()], {}, [sample]) == ['PSNR']
+    assert try_metrics([PSNR()], {}, [dict(sample, benchmark='Set5')]) is None
+
+
+@TRANSFORMS.register_module(force=True)
+class Locked(BaseTransform):
+    """Have something that cannot be copied."""
+
+    def __init__(self):
+        self.lock = Lock()
+
+    def transform(self, results):
+        return results
+
+
+def test_a_pipeline_that_cannot_be_copied_is_no_mistake(voc_cfg):
+    voc_cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='Locked'))
     voc_cfg.custom_hooks = [dict(type='NoIteration')]
     with pytest.raises(AssertionError, match='the training has begun'):
         run(voc_cfg)

@@ -79,7 +79,8 @@ class DryRunHook(Hook):
                 samples = cascade.val_step(data)
         names = try_metrics(loop.evaluator.metrics, data, samples)
         if names is not None:
-            check_names(runner, names)
+            metainfo = getattr(loop.dataloader.dataset, 'metainfo', None) or {}
+            check_names(runner, names, metainfo.get('classes') or ())
 
 
 class _Progress:
@@ -133,7 +134,10 @@ def _copy(dataset: Dataset) -> Dataset:
         for name, value in vars(part).items()
         if name not in ('dataset', 'datasets', 'pipeline')
     }
-    return deepcopy(dataset, shared)
+    try:
+        return deepcopy(dataset, shared)
+    except Exception:  # something in it, as an open connection, cannot be copied; a training can do with it
+        return dataset
 
 
 @contextmanager

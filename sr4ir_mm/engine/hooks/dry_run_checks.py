@@ -116,6 +116,7 @@ def one_line(error: Exception) -> str:
 
 
 def _hint(error: Exception, modules: Dict[str, nn.Module], cascade: Optional[nn.Module]) -> str:
+    """Return what to change where a loss has weights of classes that do not fit; empty for other faults."""
     for name, module in reversed(modules.items()):
         weights = getattr(module, 'class_weight', None)
         if not isinstance(weights, (list, tuple)):
@@ -125,5 +126,6 @@ def _hint(error: Exception, modules: Dict[str, nn.Module], cascade: Optional[nn.
                 f' With class_weight, model.{name} ({type(module).__name__}) allows the labels 0 to {len(weights) - 1} only, '
                 f'not that of what is ignored ({quote(cascade.ignore_index)}); leave class_weight out, or have no such labels.'
             )
-        return f' class_weight of model.{name} has {len(weights)} numbers; the recognizer has {cascade.num_classes} classes.'
+        if len(weights) not in (cascade.num_classes, cascade.num_classes + 1):  # some count the background too
+            return f' class_weight of model.{name} has {len(weights)} numbers; the recognizer has {cascade.num_classes} classes.'
     return ''

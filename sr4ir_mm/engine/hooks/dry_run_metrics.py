@@ -27,8 +27,8 @@ def try_metrics(metrics: Sequence[BaseMetric], data: dict, samples: Sequence) ->
         samples: What the model predicted for it.
 
     Returns:
-        The names of all figures; None where they cannot be known, because a metric has its own way to evaluate or returns
-        nothing.
+        The names of all figures; None where one sample does not tell them: a metric evaluates in a way of its own or returns
+        nothing, or figures are named after the benchmark that a sample belongs to.
 
     Raises:
         ConfigError: A metric fails: which one, and why.
@@ -46,7 +46,7 @@ def try_metrics(metrics: Sequence[BaseMetric], data: dict, samples: Sequence) ->
                         f"Two metrics of val_evaluator return '{name}'; give {type(metric).__name__} a `prefix` of its own."
                     )
                 names.append(name)
-    return names if complete else None
+    return names if complete and not any('benchmark' in sample for sample in plain) else None
 
 
 def _try_metric(metric: BaseMetric, data: dict, samples: Sequence[dict], folder: str) -> List[str]:
@@ -60,9 +60,9 @@ def _try_metric(metric: BaseMetric, data: dict, samples: Sequence[dict], folder:
     with told('validation', lambda: f'in the metric {kind} of val_evaluator'):
         try:
             probe.process(data, samples)
-        except (KeyError, AttributeError) as error:
-            name = error.args[0] if isinstance(error, KeyError) and error.args else getattr(error, 'name', None)
-            if name in samples[0] or not isinstance(name, str):
+        except KeyError as error:
+            name = error.args[0] if error.args else None
+            if not isinstance(name, str) or name in samples[0]:
                 raise
             raise ConfigError(
                 f'The metric {kind} of val_evaluator reads `{name}`, which the samples do not have (they have '
@@ -83,14 +83,20 @@ def _with_an_instance(sample: dict) -> dict:
     return dict(sample, pred_instances={name: value.new_zeros(1, *value.shape[1:]) for name, value in found.items()})
 
 
-def check_names(runner: Runner, names: List[str]) -> None:
+def check_names(runner: Runner, names: List[str], classes: Sequence[str]) -> None:
     """Compare the metrics that the config waits for with those that the evaluator returns.
+
+    Args:
+        runner: The runner.
+        names: What was returned for one sample.
+        classes: Of the data set. Figures of single classes pass: the sample may not have had them.
 
     Raises:
         ConfigError: A name that does not exist, and those that do.
     """
     for key, name in _wanted(runner):
-        check_choice(name, names, key)
+        if not any(part in classes for part in name.split('/')):
+            check_choice(name, names, key)
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.save_best is not None and hook.key_indicators == ['auto']:
             probe = copy(hook)
