@@ -43,7 +43,7 @@ def equal(part, other):
 
 
 def test_s2t_starts_from_the_restorer_of_the_sr_run(small, tmp_path):
-    done = small(recognizer=None, tdp=None, data_preprocessor=dict(type='mmseg.SegDataPreProcessor'))
+    done = small(recognizer=None, losses={}, data_preprocessor=dict(type='mmseg.SegDataPreProcessor'))
     path = save(done, tmp_path / 'sr.pth')
     model = small(restorer=dict(init_cfg=dict(type='Pretrained', checkpoint=path, prefix='restorer')))
     assert equal(model.restorer, done.restorer)
