@@ -138,10 +138,14 @@ def test_two_processes_train_the_same_without_it(voc_cfg):
 
 def test_two_processes_both_tell_a_mistake(voc_cfg):
     """None of them waits for one that has stopped."""
-    change(voc_cfg, model__tdp__features=[7], model_wrapper_cfg=dict(type='sr4ir_mm.CascadeDistributedDataParallel'))
+    change(
+        voc_cfg,
+        model__losses__tdp__features=[7],
+        model_wrapper_cfg=dict(type='sr4ir_mm.CascadeDistributedDataParallel'),
+    )
     processes = launched(2, _train, voc_cfg)
     assert [process.wait() for process in processes] == [1, 1]
-    assert all('model.tdp.features names the feature map 7' in process.output() for process in processes)
+    assert all('model.losses.tdp.features names the feature map 7' in process.output() for process in processes)
 
 
 class Restless(nn.Module):
@@ -206,7 +210,7 @@ HEAD = 'model__recognizer__decode_head'
             'class_weight of model.recognizer.decode_head.loss_decode has 3 numbers; the recognizer has 4 classes',
         ),
         # a loss of the second epoch
-        (dict(model__tdp__features=[7]), 'model.tdp.features names the feature map 7, but the recognizer returns 4'),
+        (dict(model__losses__tdp__features=[7]), 'model.losses.tdp.features names the feature map 7, but the recognizer returns 4'),
         (
             dict(default_hooks__checkpoint__save_best='mIoUs'),
             "default_hooks.checkpoint.save_best is 'mIoUs'; allowed: .*'mIoU'.*'PSNR'.* Did you mean 'mIoU'",
@@ -304,7 +308,7 @@ def test_figures_that_the_sample_does_not_have_are_no_mistake(voc_cfg):
     """Of a class that is in other images only."""
     change(
         voc_cfg,
-        val_evaluator=[dict(type='sr4ir_mm.IoUMetric')],
+        val_evaluator=[dict(type='sr4ir_mm.PerClassIoUMetric')],
         default_hooks__checkpoint__save_best=['IoU/b', 'IoU/c', 'IoU/d'],
         default_hooks__checkpoint__rule='greater',
         custom_hooks=[dict(type='NoIteration')],
@@ -357,7 +361,7 @@ def test_metrics_keep_nothing_and_write_nothing(voc_cfg, tmp_path):
 @pytest.fixture
 def detection(tmp_path):
     cfg = yolox(tmp_path, [])
-    cfg.default_hooks.checkpoint = dict(type='sr4ir_mm.CheckpointHook')
+    cfg.default_hooks.checkpoint = dict(type='sr4ir_mm.ResumableCheckpointHook')
     return cfg
 
 
@@ -372,7 +376,7 @@ def detection(tmp_path):
             dict(model__recognizer__bbox_head__in_channels=16),
             'training sample failed in the loss `task_sr` .*, in model.recognizer.bbox_head.*RuntimeError: .*16, .*32 channels',
         ),
-        (dict(model__tdp__features=[3]), 'model.tdp.features names the feature map 3, but the recognizer returns 3'),
+        (dict(model__losses__tdp__features=[3]), 'model.losses.tdp.features names the feature map 3, but the recognizer returns 3'),
         (
             dict(default_hooks__checkpoint__save_best='coco/bbox_map'),
             "save_best is 'coco/bbox_map'; allowed: 'coco/bbox_mAP'.* Did you mean 'coco/bbox_mAP'",
@@ -412,7 +416,7 @@ def test_a_detector_that_finds_nothing_is_no_mistake(detection, tmp_path):
 @pytest.fixture
 def classes(tmp_path):
     cfg = classification(tmp_path)
-    cfg.default_hooks.checkpoint = dict(type='sr4ir_mm.CheckpointHook')
+    cfg.default_hooks.checkpoint = dict(type='sr4ir_mm.ResumableCheckpointHook')
     return cfg
 
 
@@ -432,7 +436,7 @@ def classes(tmp_path):
             dict(model__recognizer__head__loss=dict(type='CrossEntropyLoss', class_weight=[1.0] * 3)),
             'class_weight of model.recognizer.head.loss_module has 3 numbers; the recognizer has 4 classes',
         ),
-        (dict(model__tdp__features=[1]), 'model.tdp.features names the feature map 1, but the recognizer returns 1'),
+        (dict(model__losses__tdp__features=[1]), 'model.losses.tdp.features names the feature map 1, but the recognizer returns 1'),
         (dict(val_evaluator__0__topk=5), 'failed in the metric Accuracy of val_evaluator: ValueError: Top-5 accuracy is unavail'),
         (
             dict(default_hooks__checkpoint__save_best='accuracy/top5'),

@@ -28,7 +28,7 @@ def check_classes(cascade, dataset: Dataset, key: str) -> None:
     Raises:
         ConfigError: The two numbers.
     """
-    count = cascade.num_classes if cascade.recognizer is not None else None
+    count = cascade.task.num_classes if cascade.recognizer is not None else None
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
     if count is None or classes is None:
         return
@@ -124,8 +124,11 @@ def _hint(error: Exception, modules: Dict[str, nn.Module], cascade: Optional[nn.
         if isinstance(error, IndexError):
             return (
                 f' With class_weight, model.{name} ({type(module).__name__}) allows the labels 0 to {len(weights) - 1} only, '
-                f'not that of what is ignored ({quote(cascade.ignore_index)}); leave class_weight out, or have no such labels.'
+                f'not that of what is ignored ({quote(cascade.task.ignore_index)}); leave class_weight out, or have no such labels.'
             )
-        if len(weights) not in (cascade.num_classes, cascade.num_classes + 1):  # some count the background too
-            return f' class_weight of model.{name} has {len(weights)} numbers; the recognizer has {cascade.num_classes} classes.'
+        if len(weights) not in (
+            cascade.task.num_classes,
+            cascade.task.num_classes + 1,
+        ):  # some count the background too
+            return f' class_weight of model.{name} has {len(weights)} numbers; the recognizer has {cascade.task.num_classes} classes.'
     return ''
