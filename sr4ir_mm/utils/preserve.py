@@ -39,9 +39,9 @@ def preserved(model: nn.Module) -> Iterator[None]:
         for container, before in containers:
             _restore(container, before)
         with torch.no_grad():
-            for tensor, before in copies:
-                if not torch.equal(tensor, before):
-                    tensor.copy_(before)
+            for tensor, kept in copies:
+                if not torch.equal(tensor, kept):
+                    tensor.copy_(kept)
         for parameter, requires_grad, gradient in parameters:
             parameter.requires_grad_(requires_grad)
             parameter.grad = gradient

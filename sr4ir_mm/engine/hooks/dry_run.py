@@ -1,7 +1,7 @@
 """The hook that tries one sample before a training, so that what would fail after an hour fails at once."""
 
 import io
-import math
+import sys
 import warnings
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from copy import copy, deepcopy
@@ -43,7 +43,7 @@ class DryRunHook(Hook):
     priority = 'LOWEST'
 
     def __init__(self, phases: Sequence[Phase]) -> None:
-        self.phases = [phase.at(math.inf) for phase in phases]
+        self.phases = [phase.at(sys.maxsize) for phase in phases]
 
     def before_train(self, runner: Runner) -> None:
         cascade, loop = unwrap(runner.model), runner.val_loop

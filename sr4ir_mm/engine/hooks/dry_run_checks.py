@@ -4,7 +4,7 @@ import os
 import os.path as osp
 from contextlib import contextmanager
 from traceback import walk_tb
-from typing import Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from mmcv.transforms import BaseTransform
 from torch import nn
@@ -42,7 +42,7 @@ def check_classes(cascade, dataset: Dataset, key: str) -> None:
         )
 
 
-def check_files(dataset: Dataset, key: str) -> None:
+def check_files(dataset: Any, key: str) -> None:
     """Look for the files of the other samples, of those kinds that the first sample has.
 
     Args:
@@ -83,7 +83,7 @@ def _is_there(path: str, folders: Dict[str, set]) -> bool:
 
 
 @contextmanager
-def told(kind: str, where: Callable[[], str], cascade: Optional[nn.Module] = None) -> Iterator[None]:
+def told(kind: str, where: Callable[[], str], cascade: Any = None) -> Iterator[None]:
     """Raise what fails as one sentence; what is one already stays as it is.
 
     Args:
@@ -98,7 +98,7 @@ def told(kind: str, where: Callable[[], str], cascade: Optional[nn.Module] = Non
     except Exception as error:
         selves = [frame.f_locals.get('self') for frame, _ in walk_tb(error.__traceback__)]
         names = {id(module): name for name, module in cascade.named_modules()} if cascade is not None else {}
-        modules = {names[id(each)]: each for each in selves if names.get(id(each))}
+        modules = {names[id(each)]: each for each in selves if isinstance(each, nn.Module) and names.get(id(each))}
         transforms = [type(each).__name__ for each in selves if isinstance(each, BaseTransform)]
         places = [*(f'model.{name}' for name in modules), *transforms]
         place = f', in {places[-1]}' if places else ''
@@ -115,7 +115,7 @@ def one_line(error: Exception) -> str:
     return f'{type(error).__name__}: {text[:300]}' if text else type(error).__name__
 
 
-def _hint(error: Exception, modules: Dict[str, nn.Module], cascade: Optional[nn.Module]) -> str:
+def _hint(error: Exception, modules: Dict[str, nn.Module], cascade: Any) -> str:
     """Return what to change where a loss has weights of classes that do not fit; empty for other faults."""
     for name, module in reversed(modules.items()):
         weights = getattr(module, 'class_weight', None)
