@@ -1,6 +1,7 @@
 import os.path as osp
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
@@ -44,7 +45,7 @@ class Result:
     sr: Optional[np.ndarray] = None
     #: only where the input was clean
     hr: Optional[np.ndarray] = None
-    #: as of :meth:`Cascade.prediction`
+    #: see :meth:`Task.prediction`
     prediction: dict = field(default_factory=dict)
     panel: Optional[np.ndarray] = None
     #: the host library's sample, with predictions at the size of ``sr``
@@ -316,7 +317,9 @@ class CascadeInferencer(BaseInferencer):
             return model.predict(batch.hr, batch)
         if self._onnx is not None and self._onnx.whole:
             return self._onnx.predict(batch, inputs['padded_size'])
-        restore = model.restoration if self._onnx is None else self._onnx.restore
+        if model.restoration.inputs:  # nothing says how a further input is cut into pieces
+            return model.predict(model.restore(batch), batch)
+        restore = partial(model.restoration, names=batch.names) if self._onnx is None else self._onnx.restore
         sr = restore_in_tiles(restore, batch.lr, model.scale, tile, overlap, model.restoration.tile_multiple)
         height, width = inputs['padded_size']
         sr = pad_to_size(sr[..., :height, :width], height, width, model.task.pad_mode)

@@ -326,7 +326,7 @@ def test_the_pixel_loss_is_chosen_by_the_config():
     batch = seg_batch()
     losses = {}
     for name, cfg in dict(l1=None, mse=dict(type='torch.nn.MSELoss'), mmagic=dict(type='mmagic.MSELoss')).items():
-        model, optim = build([ALONE], **without_type(denoise_cfg(pixel=cfg)))
+        model, optim = build([ALONE], **without_type(denoise_cfg(losses=dict(pixel=cfg or {}))))
         torch.manual_seed(7)
         losses[name] = model.train_step(batch, optim)['loss_pixel'].item()
     hr = torch.stack(batch['inputs']).float()[:, [2, 1, 0]] / 255

@@ -29,7 +29,7 @@ def faster_rcnn(divisor=32):
 
 
 def detector(**kwargs):
-    kwargs.setdefault('tdp', dict(features=[0, 1], weights=[0.5, 0.5]))
+    kwargs.setdefault('losses', dict(tdp=dict(features=[0, 1], weights=[0.5, 0.5])))
     return build('Detector', recognizer=kwargs.pop('recognizer', None) or faster_rcnn(), **kwargs)
 
 

@@ -8,7 +8,6 @@ from torch import Generator, Tensor, nn
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.degradations import image_generator
 from sr4ir_mm.models.precision import to_float32
-from sr4ir_mm.models.tiling import restore_in_tiles
 
 
 class Restorer(nn.Module):
@@ -133,10 +132,6 @@ class RestorerAdapter:
         if self.stochastic:
             inputs = dict(inputs, generator=generator)
         return self.network(lr * self.value_range, **inputs)
-
-    def in_tiles(self, lr: Tensor, tile: Optional[int], overlap: int) -> Tensor:
-        """Restore large images piece by piece, see :func:`~sr4ir_mm.models.tiling.restore_in_tiles`."""
-        return restore_in_tiles(self, lr, self.scale, tile, overlap, self.tile_multiple)
 
 
 def _generators(names: Sequence[Optional[str]]) -> List[Optional[Generator]]:
