@@ -21,7 +21,7 @@ from sr4ir_mm.engine.hooks.dry_run_metrics import try_metrics
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation import PSNR
 from sr4ir_mm.utils.preserve import preserved
-from tests.processes import launched
+from tests.helpers.processes import launched
 from tests.test_engine.test_host_hooks import classification, yolox
 from tests.test_engine.test_loops import run
 from tests.test_engine.test_resume import by_epoch, everything, tensors
