@@ -23,7 +23,7 @@ def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
     """
     protocols = {}
     for name, row in Config.fromfile(path).protocols.items():
-        row = ConfigDict({'phases': cfg.train_cfg.phases, **row})
+        row = ConfigDict({'phases': (cfg.get('train_cfg') or {}).get('phases', []), **row})
         row.phases = _without(row.phases, row.get('without', []), f'protocols[{name!r}].without')
         row.phases = _weighted(row.phases, row.get('weights', {}), f'protocols[{name!r}].weights')
         if row.get('joint'):
@@ -128,7 +128,7 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
     if 'restorer' in protocol:
         cfg.model.restorer = _own_restorer(cfg.model, protocol.restorer)
         if cfg.model.restorer is None:
-            cfg.model.degradation = None
+            _drop_restorer(cfg)
     for part in protocol.get('start', {}):
         cfg.model[part].init_cfg = ConfigDict(type='Pretrained', checkpoint=checkpoints[part], prefix=part)
     return cfg
@@ -175,7 +175,7 @@ def _train(cfg: Config, phases: Sequence[dict], allowed: Dict[str, tuple]) -> No
     terms = {term for phase in phases for term in phase['losses']}
     taught = {part for term in terms for part in allowed[check_choice(term, allowed, 'a loss term')]}
     if 'restorer' not in taught:
-        cfg.model.update(restorer=None, degradation=None)
+        _drop_restorer(cfg)
     if 'recognizer' not in taught and 'tdp' not in terms:
         _drop_recognizer(cfg)
     if not terms & {'embedding', 'contrastive'}:
@@ -198,6 +198,11 @@ def _own_restorer(model: ConfigDict, restorer: Optional[dict]) -> Optional[Confi
                 f'none; it has: {", ".join(known)}.'
             )
     return ConfigDict({key: known[key] if value is None else value for key, value in restorer.items()})
+
+
+def _drop_restorer(cfg: Config) -> None:
+    """Let the recognizer see clean images, which nothing pads to a multiple of the scale."""
+    cfg.model.update(restorer=None, degradation=None, scale=1)
 
 
 def _drop_recognizer(cfg: Config) -> None:
