@@ -58,7 +58,9 @@ def follow_length(
         for name, value, rest in _ends(scheduler):
             path = f'{key}.{name}'
             given = any(f'{path}.'.startswith(f'{each}.') for each in overrides)
-            if given or value not in ((before - rest,) if name == 'periods' else (before - rest, before)):
+            # a curve as long as the training that begins later ends after it, on purpose; of several periods none does
+            several = name == 'periods' and len(scheduler['periods']) > 1
+            if given or value not in ((before - rest,) if several else (before - rest, before)):
                 continue
             follows = after - (rest if value == before - rest else 0)
             if follows > 0:
