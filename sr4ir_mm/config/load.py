@@ -40,7 +40,9 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
     cfg.merge_from_dict(overrides)
     for line in follow_length(cfg, of_the_file, overrides):
         print_log(line)
-    follow_length(cfg, of_the_file, overrides, 'baseline_param_scheduler')  # used by --protocol, so not worth a line here
+    follow_length(
+        cfg, of_the_file, overrides, 'baseline_param_scheduler'
+    )  # used by --protocol, so not worth a line here
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
     # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a quarter

@@ -117,4 +117,3 @@ def _check_overrides(args: argparse.Namespace, cfg: Config, row: ConfigDict) -> 
                 raise ConfigError(
                     f"--cfg-options sets '{key}', but the protocol '{args.protocol}' has its own {prefix}; {instead}."
                 )
-

@@ -121,8 +121,11 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
         ]
     if protocol.phases:
         _train(cfg, protocol.phases, Cascade.terms)
-        if check_choice(protocol.get('schedule'), (None, 'baseline'), f"schedule of the protocol '{protocol.title}'"):
-            cfg.param_scheduler = cfg.get('baseline_param_scheduler', cfg.param_scheduler)
+        schedule = check_choice(
+            protocol.get('schedule'), (None, 'baseline'), f"schedule of the protocol '{protocol.title}'"
+        )
+        if schedule and 'baseline_param_scheduler' in cfg:
+            cfg.param_scheduler = cfg.baseline_param_scheduler
     else:
         cfg.update(train_cfg=None, train_dataloader=None, optim_wrapper=None, param_scheduler=None)
     if 'restorer' in protocol:
