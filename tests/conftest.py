@@ -66,7 +66,7 @@ def edsr(scale=4, **kwargs):
 
 
 SWINIR = dict(
-    type='mmagic.SwinIRNet',
+    type='sr4ir_mm.SwinIR',
     upscale=4,
     in_chans=3,
     img_size=8,
@@ -127,7 +127,7 @@ def cascade_cfg(**kwargs):
         degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
         restorer=edsr(),
         recognizer=segmentor(),
-        tdp=dict(features=[-1], weights=[1.0]),
+        losses=dict(tdp=dict(features=[-1], weights=[1.0])),
     )
     cfg.update(kwargs)
     return ConfigDict(copy.deepcopy(cfg))
@@ -189,7 +189,7 @@ def voc(tmp_path_factory):
 def voc_cfg(voc, tmp_path):
     """A complete config on that data set: two epochs of two iterations."""
     pipeline = [
-        dict(type='sr4ir_mm.LoadImageFromFile'),
+        dict(type='sr4ir_mm.LoadImage'),
         dict(type='LoadAnnotations'),
         dict(type='RandomCrop', crop_size=(32, 32)),
         dict(type='PackSegInputs'),
@@ -232,9 +232,9 @@ def voc_cfg(voc, tmp_path):
                 visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
                 custom_hooks=[],
                 default_hooks=dict(
-                    runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook'),
+                    runtime_info=dict(type='sr4ir_mm.DeferredLossHook'),
                     logger=dict(type='LoggerHook', interval=1),
-                    checkpoint=dict(type='sr4ir_mm.CheckpointHook', interval=1),
+                    checkpoint=dict(type='sr4ir_mm.ResumableCheckpointHook', interval=1),
                 ),
                 randomness=dict(seed=0),
                 log_level='WARNING',

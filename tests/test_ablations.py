@@ -7,6 +7,7 @@ from mmengine.registry import DefaultScope
 
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.experiments.protocols import apply_protocol, load_protocols
+from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.registry import MODELS
 from tests.conftest import ROOT
 from tests.test_configs import reduced
@@ -79,20 +80,21 @@ def test_the_place_of_the_tdp_loss(name, channels, tmp_path):
         with DefaultScope.overwrite_default_scope(made.default_scope), torch.no_grad():
             model = MODELS.build(made.model).eval()
             hr = torch.rand(1, 3, 64, 64)
-            maps = model.tdp.select(model.recognizer.extract_feat(hr, **model.feature_args))
+            batch = Batch(model, hr, [(64, 64)], None)
+            maps = model.losses.tdp.select(model.task.extract_features(hr, batch))
         assert [each.shape[1] for each in maps] == [expected]
 
 
 def test_the_place_of_the_tdp_loss_in_detection():
     cfg = Config.fromfile(ROOT / 'configs/sr4ir/faster-rcnn_edsr_x4_voc.py')
-    assert cfg.model.tdp == dict(features=[0, 1], weights=[0.5, 0.5])
-    assert make(cfg, 'sr4ir-tdp-first').model.tdp == dict(features=[0], weights=[1.0])
+    assert cfg.model.losses.tdp == dict(features=[0, 1], weights=[0.5, 0.5])
+    assert make(cfg, 'sr4ir-tdp-first').model.losses.tdp == dict(features=[0], weights=[1.0])
 
 
 @pytest.mark.parametrize(
     'key, message',
     [
-        ('model.tpd.features', "a step of 'model.tpd.features' is 'tpd'; allowed: .*Did you mean 'tdp'"),
+        ('model.losses.tpd.features', "a step of 'model.losses.tpd.features' is 'tpd'; allowed: .*Did you mean 'tdp'"),
         ('train_dataloader.dataset.pipeline.CQmix.prob', "is 'CQmix'; allowed: '0', .*Did you mean 'CQMix'"),
         ('train_dataloader.dataset.pipeline.9.prob', "is '9'; allowed: '0'"),
         ('model.scale.x', "'model.scale.x' has nowhere to go; 'model.scale' is 4, which has no keys"),

@@ -44,7 +44,7 @@ def equal(part, other):
 
 
 def test_s2t_starts_from_the_restorer_of_the_sr_run(small, tmp_path):
-    done = small(recognizer=None, tdp=None, data_preprocessor=dict(type='mmseg.SegDataPreProcessor'))
+    done = small(recognizer=None, losses={}, data_preprocessor=dict(type='mmseg.SegDataPreProcessor'))
     path = save(done, tmp_path / 'sr.pth')
     model = small(restorer=dict(init_cfg=dict(type='Pretrained', checkpoint=path, prefix='restorer')))
     assert equal(model.restorer, done.restorer)
@@ -71,7 +71,7 @@ def test_t2s_starts_from_the_recognizer_of_the_h2t_run(small, tmp_path):
 PUBLISHED = dict(
     h2t=(['recognizer'], dict(task_hr=1.0), {'model.restorer', 'model.degradation', 'model.scale'}),
     l2t=(['recognizer'], dict(task_sr=1.0), {'model.restorer'}),
-    sr=(['restorer'], dict(pixel=1.0), {'model.recognizer', 'model.tdp', 'model.data_preprocessor'}),
+    sr=(['restorer'], dict(pixel=1.0), {'model.recognizer', 'model.losses.tdp', 'model.data_preprocessor'}),
     s2t=(['recognizer'], dict(task_sr=1.0), {'model.restorer.init_cfg'}),
     t2s=(['restorer'], dict(pixel=1.0, task_sr=1.0), {'model.recognizer.init_cfg'}),
     **{'s+t': (['restorer', 'recognizer'], dict(pixel=1.0, task_sr=1.0), set())},

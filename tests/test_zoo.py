@@ -128,7 +128,7 @@ def test_the_installed_package(installed, tmp_path):
     assert (mim / 'tools/train.py').is_file()
 
     (tmp_path / 'mine.py').write_text(
-        "_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n"
+        "_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(restorer=dict(value_range=2))\n"
     )
     (tmp_path / 'look.py').write_text(
         'import sr4ir_mm\n'
@@ -138,7 +138,7 @@ def test_the_installed_package(installed, tmp_path):
         "assert '_scope_' not in cfg.train_dataloader and '_scope_' not in cfg.optim_wrapper\n"
         'init_default_scope(cfg.default_scope)\n'
         'model = MODELS.build(cfg.model)\n'
-        "assert type(model).__name__ == 'CascadeSegmentor' and model.img_range == 2\n"
+        "assert type(model).__name__ == 'CascadeSegmentor' and model.restoration.value_range == 2\n"
         'print(sr4ir_mm.__file__)\n'
     )
     assert run(installed, tmp_path, 'look.py').strip().startswith(str(installed))

@@ -156,7 +156,7 @@ class DemoApp:
         tiles = {tile.title: tile for tile in row}
         predictions, numbers = [], {}
         for name, predicted in analysis.predicted.items():
-            numbers[name] = self._inferencer.model.prediction(predicted, meta['classes'])
+            numbers[name] = self._inferencer.model.task.prediction(predicted, meta['classes'])
             title = f'prediction on {name}'
             predictions.append(
                 dict(
@@ -234,7 +234,7 @@ def _rows(prediction: dict, classes: List[str]) -> List[Tuple[str, str]]:
         best = sorted(zip(prediction['pred_scores'], classes), reverse=True)[:5]
         return [(name, f'{score:.3f}') for score, name in best]
     if 'bboxes' in prediction:
-        from sr4ir_mm.models.tasks.detector import SHOWN_SCORE
+        from sr4ir_mm.models.tasks.detection import SHOWN_SCORE
 
         return [
             (name, f'{score:.3f}')

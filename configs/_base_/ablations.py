@@ -21,7 +21,8 @@ protocols = {
     # TDP's place: the first map alone that the recognizer offers, which for DeepLabV3 is that of its auxiliary head, for
     # Faster R-CNN the finest level of its FPN and for ResNet layer 3
     'sr4ir-tdp-first': dict(
-        title='SR4IR, TDP at the first map', cfg_options={'model.tdp.features': [0], 'model.tdp.weights': [1.0]}
+        title='SR4IR, TDP at the first map',
+        cfg_options={'model.losses.tdp.features': [0], 'model.losses.tdp.weights': [1.0]},
     ),
     # the paper has a grid of 8×8 (segmentation, detection) or 4×4 (classification), half of whose cells are from SR
     'sr4ir-cqmix-2x2': dict(title='SR4IR, CQMix 2×2', cfg_options={f'{cqmix}.grid_size': 2}),

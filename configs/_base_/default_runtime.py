@@ -1,9 +1,10 @@
 default_hooks = dict(
-    runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook'),
+    runtime_info=dict(type='sr4ir_mm.DeferredLossHook'),
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='sr4ir_mm.CheckpointHook', interval=1, max_keep_ckpts=3),
+    checkpoint=dict(type='sr4ir_mm.ResumableCheckpointHook', interval=1, max_keep_ckpts=3),
+    efficiency=dict(type='sr4ir_mm.EfficiencyHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 env_cfg = dict(

@@ -2,13 +2,14 @@
 # restorer. The weight belongs to images in [0, 1]; published is 1 for L1 and 5 for the contrastive loss at [0, 255].
 pcl = dict(
     model=dict(
-        embedding=dict(type='sr4ir_mm.FrequencyEmbedding'),
-        contrastive=dict(
-            type='sr4ir_mm.ContrastiveLoss',
-            layers=[4],
-            form='info_nce',
-            temperature=1.0,
-            samples=dict(num_sharpened=3, sharpness=(1.0, 3.0), num_blurred=3, sigma=(0.1, 2.0)),
+        parts=dict(embedding=dict(type='sr4ir_mm.FrequencyEmbedding')),
+        losses=dict(
+            contrastive=dict(
+                layers=[4],
+                form='info_nce',
+                temperature=1.0,
+                samples=dict(num_sharpened=3, sharpness=(1.0, 3.0), num_blurred=3, sigma=(0.1, 2.0)),
+            )
         ),
     ),
     embed=dict(name='embed', update='embedding', losses=dict(embedding=1.0)),

@@ -1,5 +1,5 @@
 _base_ = ['sr4ir_fcos_edsr_x4_demo.py', '../_base_/pcl.py']
-model = dict(_base_.pcl.model, embedding=dict(_base_.pcl.model.embedding, base_channels=16))
+model = dict(_base_.pcl.model, parts=dict(embedding=dict(_base_.pcl.model.parts.embedding, base_channels=16)))
 restore, recognize = _base_.train_cfg.phases
 restore = dict(restore, losses=dict(restore.losses, **_base_.pcl.losses))
 train_cfg = dict(phases=[_base_.pcl.embed, restore, recognize])

@@ -15,7 +15,8 @@ from torch import nn
 
 from sr4ir_mm.checkpoints import load_checkpoint, trust_checkpoints, use_safe_loader
 from sr4ir_mm.checkpoints.integrity import check_filled
-from sr4ir_mm.config import check_file, check_weights
+from sr4ir_mm.config import check_file, check_first_edition, check_weights
+from sr4ir_mm.engine import apply_efficiency
 from sr4ir_mm.errors import CheckpointError, ConfigError, check_choice
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.padding import pad_to_size
@@ -114,6 +115,7 @@ class CascadeInferencer(BaseInferencer):
             model = _config_of(weights)
         with trust_checkpoints(trust_checkpoint):
             super().__init__(model, weights, device, scope='sr4ir_mm', show_progress=show_progress)
+        apply_efficiency(self.model, **self.cfg.get('efficiency', {}))
         self._onnx = None if graph is None else OnnxCascade(self.model, graph)
 
     # ---------- from config to model
@@ -134,6 +136,7 @@ class CascadeInferencer(BaseInferencer):
         cfg.merge_from_dict(self._cfg_options)
         if not cfg.get('model'):
             raise ConfigError('The config has no `model`.')
+        check_first_edition(cfg)
         init_default_scope(cfg.get('default_scope', 'mmengine'))
         return super()._init_model(cfg, weights, device)
 
@@ -156,7 +159,7 @@ class CascadeInferencer(BaseInferencer):
             dataset = dataset['dataset']
         pipeline = [step for step in dataset.get('pipeline', []) if 'Load' not in step['type'].split('.')[-1]]
         if not any(step['type'].split('.')[-1].startswith('Pack') for step in pipeline):
-            pipeline.append(dict(type=_PACK.get(self.model.host, 'PackInputs')))
+            pipeline.append(dict(type=_PACK.get(self.model.task.host, 'PackInputs')))
         self._pack = Compose([step for step in pipeline if step['type'].split('.')[-1].startswith('Pack')][:1])
         return Compose(pipeline)
 
@@ -313,11 +316,10 @@ class CascadeInferencer(BaseInferencer):
             return model.predict(batch.hr, batch)
         if self._onnx is not None and self._onnx.whole:
             return self._onnx.predict(batch, inputs['padded_size'])
-        window = getattr(model.restorer, 'tile_multiple', getattr(model.restorer, 'window_size', 1))
-        restore = model.restore if self._onnx is None else self._onnx.restore
-        sr = restore_in_tiles(restore, batch.lr, model.scale, tile, overlap, window)
+        restore = model.restoration if self._onnx is None else self._onnx.restore
+        sr = restore_in_tiles(restore, batch.lr, model.scale, tile, overlap, model.restoration.tile_multiple)
         height, width = inputs['padded_size']
-        sr = pad_to_size(sr[..., :height, :width], height, width, model.pad_mode)
+        sr = pad_to_size(sr[..., :height, :width], height, width, model.task.pad_mode)
         return model.predict(sr, batch)
 
     def postprocess(self, chunk: List[Result], samples: List, coordinates: str = 'sr') -> None:
@@ -327,7 +329,7 @@ class CascadeInferencer(BaseInferencer):
             result.sr = to_uint8(sample.sr)
             result.hr = to_uint8(sample.hr) if 'hr' in sample else None
             result.data_sample = sample
-            result.prediction = self.model.prediction(sample, self.dataset_meta['classes'], coordinates)
+            result.prediction = self.model.task.prediction(sample, self.dataset_meta['classes'], coordinates)
 
     def visualize(self, chunk: List[Result], samples: List, panel: bool = False) -> None:
         """Draw the panels."""
@@ -388,7 +390,7 @@ def _dataset_meta(model: nn.Module, meta: dict, cfg: Config) -> dict:
     found = {}
     for source in (getattr(host, 'METAINFO', {}), dataset.get('metainfo', {}), meta):
         found.update({key: source[key] for key in ('classes', 'palette') if source.get(key)})
-    count = model.num_classes if model.recognizer is not None else 0
+    count = model.task.num_classes if model.recognizer is not None else 0
     count = count or len(found.get('classes', ()))
     if len(found.get('classes', ())) != count:
         found = dict(classes=[f'class {index}' for index in range(count)])

@@ -24,7 +24,7 @@ class _Restore(nn.Module):
         self.cascade = cascade
 
     def forward(self, lr: Tensor) -> Tensor:
-        return self.cascade.restorer(lr * self.cascade.img_range) / self.cascade.img_range
+        return self.cascade.restoration(lr)
 
 
 class _RestoreAndRecognize(_Restore):
@@ -33,7 +33,7 @@ class _RestoreAndRecognize(_Restore):
     def forward(self, lr: Tensor) -> Tuple[Tensor, Tensor]:
         sr = super().forward(lr)
         # nothing is padding here; to compare sizes would fix them
-        return sr, self.cascade.logits(self.cascade.recognizer_input.normalize(sr))
+        return sr, self.cascade.task.logits(self.cascade.recognizer_input.normalize(sr))
 
 
 def export_onnx(
@@ -69,7 +69,7 @@ def export_onnx(
     names = ['sr'] + ['logits'] * (part == 'cascade')
     dynamic = {'lr': {0: 'n', 2: 'h', 3: 'w'}, 'sr': {0: 'n', 2: 'sh', 3: 'sw'}}
     if part == 'cascade':
-        dynamic['logits'] = {0: 'n', 2: 'sh', 3: 'sw'} if cascade.host == 'mmseg' else {0: 'n'}
+        dynamic['logits'] = {0: 'n', **cascade.task.logit_axes}
     try:
         with torch.no_grad():
             torch.onnx.export(
@@ -209,4 +209,4 @@ class OnnxCascade:
         sr = sr[..., :height, :width]
         if logits.ndim == 4:
             logits = logits[..., :height, :width]
-        return self._cascade.attach_images(self._cascade.predict_from_logits(logits, batch), sr, batch)
+        return self._cascade.attach_images(self._cascade.task.predict_from_logits(logits, batch), sr, batch)

@@ -32,7 +32,7 @@ _LIKE_PARAMETER = (
 
 
 def find_mistakes(runner: Runner, checkpoint: dict) -> Iterator[str]:
-    """Yield what is wrong; what is missing is told by :class:`CheckpointHook`."""
+    """Yield what is wrong; what is missing is told by the checkpoint hook."""
     yield from _meta(runner, checkpoint)
     yield from _message_hub(checkpoint)
     state = checkpoint.get('resume_state', {})

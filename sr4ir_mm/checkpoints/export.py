@@ -69,6 +69,10 @@ def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) ->
     return files
 
 
+#: what mmagic calls the restorers of ours that are its own networks
+_MMAGIC_TYPES = {'sr4ir_mm.SwinIR': 'SwinIRNet'}
+
+
 def _configs(cfg: Config) -> Dict[str, Config]:
     model, configs = cfg.model, {}
     if model.get('recognizer'):
@@ -79,15 +83,19 @@ def _configs(cfg: Config) -> Dict[str, Config]:
         scope = recognizer.pop('_scope_', cfg.get('default_scope'))
         configs['recognizer'] = Config(dict(default_scope=scope, model=recognizer))
     if model.get('restorer'):
-        restorer = {key: value for key, value in model.restorer.items() if key not in ('init_cfg', '_scope_')}
+        restorer = {
+            key: value for key, value in model.restorer.items() if key not in ('init_cfg', '_scope_', 'value_range')
+        }
         # what mmagic divides its images by, 0–255, and multiplies its results with
-        std = 255 / model.get('img_range', 1)
+        std = 255 / model.restorer.get('value_range', 1)
         configs['restorer'] = Config(
             dict(
                 default_scope='mmagic',
                 model=dict(
                     type='BaseEditModel',
-                    generator=dict(restorer, type=restorer['type'].removeprefix('mmagic.')),
+                    generator=dict(
+                        restorer, type=_MMAGIC_TYPES.get(restorer['type'], restorer['type'].removeprefix('mmagic.'))
+                    ),
                     pixel_loss=dict(type='L1Loss'),
                     data_preprocessor=dict(type='DataPreprocessor', mean=[0.0] * 3, std=[std] * 3),
                 ),

@@ -63,11 +63,22 @@ def is_trusted() -> bool:
 def use_safe_loader() -> None:
     """Let MMEngine read every checkpoint through :func:`load_checkpoint`, by its own extension point.
 
-    So ``load_from``, ``resume``, and each ``init_cfg`` of each host library go through it too, whatever the scheme. A
-    cascade calls this when it is built.
+    So ``load_from``, ``resume``, and each ``init_cfg`` of each host library go through it too, whatever the scheme. The
+    tools and the hook that resumes call this; it holds for the process.
     """
     for prefix, loader in _LOADERS.items():
         CheckpointLoader.register_scheme(prefix, loader, force=True)
+
+
+@contextmanager
+def safe_loading() -> Iterator[None]:
+    """Let MMEngine read every checkpoint through :func:`load_checkpoint` within this context."""
+    before = dict(CheckpointLoader._schemes)
+    use_safe_loader()
+    try:
+        yield
+    finally:
+        CheckpointLoader._schemes = before
 
 
 def load_checkpoint(path: str, map_location: Any = 'cpu') -> Dict[str, Any]:
@@ -87,8 +98,8 @@ def load_checkpoint(path: str, map_location: Any = 'cpu') -> Dict[str, Any]:
         CheckpointError: It is damaged, no checkpoint, or asks for more than tensors, containers, numbers, NumPy arrays
             and MMEngine's history and config types, or for more time and memory than :mod:`.budget` allows.
     """
-    use_safe_loader()
-    return CheckpointLoader.load_checkpoint(str(path), map_location)
+    with safe_loading():
+        return CheckpointLoader.load_checkpoint(str(path), map_location)
 
 
 def read_file(path: str, name: Optional[str] = None) -> Dict[str, Any]:

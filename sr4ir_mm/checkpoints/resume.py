@@ -54,10 +54,9 @@ def buffers_of(runner: Runner) -> Iterator[Tuple[str, Tensor]]:
     """Yield the buffers of the model and of its averages, by names that tell them apart."""
     averages = {f'ema{index}': hook.ema_model for index, hook in enumerate(_averages(runner))}
     for prefix, module in dict(model=unwrap(runner.model), **averages).items():
-        parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-        yield from (
-            (f'{prefix}.{name}', value) for name, value in module.state_dict().items() if name not in parameters
-        )
+        for name, value in module.state_dict(keep_vars=True).items():
+            if not isinstance(value, nn.Parameter):
+                yield f'{prefix}.{name}', value
 
 
 def _averages(runner: Runner) -> List[EMAHook]:

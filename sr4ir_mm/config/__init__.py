@@ -2,6 +2,7 @@
 
 from .check import RUNNER_KEYS, check_auto_scale_lr, check_config
 from .evaluators import check_metric_weights, skip_metrics
+from .first_edition import check_first_edition
 from .load import load_config
 from .paths import check_file, check_weights
 
@@ -10,6 +11,7 @@ __all__ = [
     'check_auto_scale_lr',
     'check_config',
     'check_file',
+    'check_first_edition',
     'check_metric_weights',
     'check_weights',
     'load_config',

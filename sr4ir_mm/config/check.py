@@ -10,6 +10,7 @@ from mmengine.fileio import exists, join_path
 
 from sr4ir_mm.errors import ConfigError
 
+from .first_edition import check_first_edition
 from .load import walk
 from .paths import check_weights
 
@@ -43,6 +44,7 @@ RUNNER_KEYS = (
     'experiment_name',
     'custom_imports',
     'activation_checkpointing',
+    'efficiency',
     'efficient_conv_bn_eval',
     'compile',
     'model_wrapper_cfg',
@@ -63,6 +65,7 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
     Raises:
         ConfigError: With the key, the value found and what is allowed.
     """
+    check_first_edition(cfg)
     _check_keys(cfg, overrides)
     if cfg.get('sync_bn'):
         raise ConfigError(

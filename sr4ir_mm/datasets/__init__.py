@@ -2,14 +2,14 @@ from mmengine.dataset import BaseDataset
 
 from sr4ir_mm.datasets.annotations import annotations_follow_image
 from sr4ir_mm.datasets.split import train_val_split
-from sr4ir_mm.datasets.transforms import Cached, CQMix, DegradeToLR, LoadImageFromFile, PackImages, SetOriShape
+from sr4ir_mm.datasets.transforms import Cached, CQMix, DegradeToLR, LoadImage, PackImages, SetOriShape
 from sr4ir_mm.registry import DATASETS
 
 __all__ = [
     'Cached',
     'CQMix',
     'DegradeToLR',
-    'LoadImageFromFile',
+    'LoadImage',
     'PackImages',
     'SetOriShape',
     'annotations_follow_image',

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import torch
 from mmcv.image import imresize
-from mmcv.transforms import BaseTransform
-from mmcv.transforms import LoadImageFromFile as _LoadImageFromFile
+from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine.dataset import Compose
 from mmengine.structures import BaseDataElement
 
@@ -120,7 +119,7 @@ class DegradeToLR(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class LoadImageFromFile(_LoadImageFromFile):
+class LoadImage(LoadImageFromFile):
     """mmcv's transform of this name, with an error that names the file."""
 
     def transform(self, results: dict) -> dict:

@@ -7,6 +7,7 @@ from torch import nn
 
 from sr4ir_mm.config.schedules import to_the_end
 from sr4ir_mm.errors import ConfigError, check_choice
+from sr4ir_mm.models.losses import check_needs
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import LOOPS
 from sr4ir_mm.utils.runner import unwrap
@@ -39,7 +40,9 @@ class _Alternating:
         runner.register_hook(ContentHook())
         self.stop = StopRequest()
         self._cascade = unwrap(runner.model)
-        self.phases = build_phases(phases, self._cascade.terms, list(self._cascade.trainable_parts))
+        self.phases = build_phases(phases, self._cascade)
+        for term in {loss.term for phase in self.phases for loss in phase.losses}:
+            check_needs(term, self._cascade.losses[term], self._cascade)
         self._check_optimizers(runner)
         check_host_hooks(runner, self.dataloader.dataset)
         runner.param_schedulers = to_the_end(runner.param_schedulers, self._lengths())

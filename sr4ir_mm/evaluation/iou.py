@@ -1,13 +1,13 @@
 from typing import Dict
 
 import numpy as np
-from mmseg.evaluation import IoUMetric as _IoUMetric
+from mmseg.evaluation import IoUMetric
 
 from sr4ir_mm.registry import METRICS
 
 
 @METRICS.register_module()
-class IoUMetric(_IoUMetric):
+class PerClassIoUMetric(IoUMetric):
     """mmseg's metric of this name, which returns the numbers of each class too, as ``IoU/<class>``.
 
     Classes that neither the predictions nor the labels have are left out.

@@ -1,7 +1,7 @@
 """From the config of a method to those of the protocols that it is compared with, by a table of phases."""
 
 import copy
-from typing import Any, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from mmengine.config import Config, ConfigDict
 
@@ -104,7 +104,7 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
         ConfigError: Nothing is left to evaluate, ``cfg_options`` names what the config does not have, or batch norm shall
             be estimated again in a protocol that trains.
     """
-    from sr4ir_mm.models.cascade import Cascade  # brings torch, which this package's import shall not
+    from sr4ir_mm.models.losses import loss_type  # brings torch, which this package's import shall not
 
     cfg = copy.deepcopy(cfg)
     for key, value in protocol.get('cfg_options', {}).items():
@@ -120,7 +120,7 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
             ConfigDict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=cfg.train_dataloader),
         ]
     if protocol.phases:
-        _train(cfg, protocol.phases, Cascade.terms)
+        _train(cfg, protocol.phases, loss_type)
         schedule = check_choice(
             protocol.get('schedule'), (None, 'baseline'), f"schedule of the protocol '{protocol.title}'"
         )
@@ -173,18 +173,22 @@ def set_sigma(cfg: Config, sigma: float) -> Config:
     return cfg
 
 
-def _train(cfg: Config, phases: Sequence[dict], allowed: Dict[str, tuple]) -> None:
+def _train(cfg: Config, phases: Sequence[dict], loss_type: Callable) -> None:
+    """Train by these phases; parts that none of their losses teaches or needs go."""
     cfg.train_cfg.phases = copy.deepcopy(phases)
-    terms = {term for phase in phases for term in phase['losses']}
-    taught = {part for term in terms for part in allowed[check_choice(term, allowed, 'a loss term')]}
+    types = [loss_type(term, cfg.model.get('losses') or {}) for phase in phases for term in phase['losses']]
+    taught = {part for term in types for part in term.teaches}
+    used = taught | {part for term in types for part in term.needs}
     if 'restorer' not in taught:
         _drop_restorer(cfg)
-    if 'recognizer' not in taught and 'tdp' not in terms:
+    if 'recognizer' not in used:
         _drop_recognizer(cfg)
-    if not terms & {'embedding', 'contrastive'}:
-        cfg.model.update(embedding=None, contrastive=None)
+        terms = {term for phase in phases for term in phase['losses']}
+        cfg.model.losses = {term: loss for term, loss in (cfg.model.get('losses') or {}).items() if term in terms}
+    extra = cfg.model.get('parts') or {}
+    cfg.model.parts = {name: part for name, part in extra.items() if name in used} or None
     updated = {part for phase in phases for part in _as_list(phase['update'])}
-    for part in ('restorer', 'recognizer', 'embedding'):
+    for part in ('restorer', 'recognizer', *extra):
         if part not in updated:
             cfg.optim_wrapper[part] = None
 
@@ -212,7 +216,7 @@ def _drop_recognizer(cfg: Config) -> None:
     preprocessor = (cfg.model.get('recognizer') or {}).get('data_preprocessor')
     if preprocessor is not None:
         cfg.model.data_preprocessor = preprocessor
-    cfg.model.update(recognizer=None, tdp=None)
+    cfg.model.recognizer = None
     for key in ('val_evaluator', 'test_evaluator'):
         metrics = [metric for metric in _as_list(cfg.get(key) or []) if is_image_metric(metric)]
         if not metrics:

@@ -18,7 +18,7 @@ def ask_for_classes(cfg: Config) -> None:
     for metric in evaluators:
         name = metric['type'].split('.')[-1]
         if name == 'IoUMetric':
-            metric['type'] = 'sr4ir_mm.IoUMetric'
+            metric['type'] = 'sr4ir_mm.PerClassIoUMetric'
         elif name == 'CocoMetric':
             metric['classwise'] = True
         elif name == 'Accuracy':

@@ -1,9 +1,13 @@
-from typing import List, Optional, Sequence, Tuple
+"""One batch between the parts of a cascade: its images, made once, when a loss first asks for them."""
+
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from mmengine.structures import BaseDataElement
 from torch import Tensor
+
+from sr4ir_mm.errors import ConfigError
 
 
 def blend(sr: Tensor, hr: Tensor, grid: Tensor) -> Tensor:
@@ -22,7 +26,7 @@ def blend(sr: Tensor, hr: Tensor, grid: Tensor) -> Tensor:
 
 
 def copy_sample(sample: BaseDataElement) -> BaseDataElement:
-    """A sample whose fields, and theirs, can be replaced without the original noticing; tensors are shared."""
+    """Copy a sample so that its fields, and theirs, can be replaced in the copy alone; tensors are shared."""
     copy = sample.clone()
     for name, value in copy.items():
         if isinstance(value, BaseDataElement):
@@ -31,9 +35,7 @@ def copy_sample(sample: BaseDataElement) -> BaseDataElement:
 
 
 class Batch:
-    """The images of one iteration. ``lr`` and ``sr`` are made when a loss first asks for them.
-
-    Images are RGB in [0, 1], (N, 3, H, W).
+    """The images of one iteration, RGB in [0, 1], (N, 3, H, W). ``lr`` and ``sr`` are made when first asked for.
 
     Args:
         cascade: The model that degrades and restores.
@@ -41,7 +43,7 @@ class Batch:
         sizes: Height and width of each image without its padding.
         data_samples: The host library's samples.
         lr: Degraded images, where the data set has its own.
-        cqmix_grid: One grid for each image, shape (N, h, w).
+        **fields: What else the data set packs, for example ``cqmix_grid``, shape (N, h, w).
     """
 
     def __init__(
@@ -51,34 +53,63 @@ class Batch:
         sizes: Sequence[Tuple[int, int]],
         data_samples: Optional[List],
         lr: Optional[Tensor] = None,
-        cqmix_grid: Optional[Tensor] = None,
+        **fields: Tensor,
     ) -> None:
         self.hr = hr
         self.sizes = sizes
         self.data_samples = data_samples
-        self.cqmix_grid = cqmix_grid
+        self.fields = fields
+        #: in training, random numbers follow the state of the device; in evaluation, each image has its own
+        self.training = cascade.training
         #: what a task makes of sizes and samples for its recognizer, once for all losses
         self.view = None
         self._cascade = cascade
         self._lr = lr
-        self._sr = None
-        self._graph = None
+        self._sr: Optional[Tensor] = None
+        self._graph: Optional[Tensor] = None
         self._train_restorer = False
+        self._kept: Dict[str, Any] = {}
+
+    def field(self, name: str, hint: str = '') -> Tensor:
+        """Return what the data set packs by this name.
+
+        Args:
+            name: Its name.
+            hint: What a user may do if it is missing, for the message.
+
+        Raises:
+            ConfigError: The samples do not have it.
+        """
+        if name not in self.fields:
+            has = ', '.join(self.fields) or 'nothing beside images'
+            raise ConfigError(f'The samples have no `{name}` (the pipeline packs {has}){hint and "; " + hint}.')
+        return self.fields[name]
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` makes, and keep it for the rest of the iteration.
+
+        For what no phase changes, such as a frozen teacher's features of ``hr``.
+        """
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
 
     @property
-    def lr(self) -> Tensor:
-        if self._lr is None:
-            with torch.no_grad():
-                self._lr = self._cascade.degrade(self.hr, self.sizes, self._names())
-        return self._lr
-
-    def _names(self) -> List[Optional[str]]:
-        """What evaluation knows each image by: its path, or its index where there are no samples. None in training."""
-        if self._cascade.training:
+    def names(self) -> List[Optional[str]]:
+        """Return what evaluation knows each image by: its path, or its index without samples. Empty in training."""
+        if self.training:
             return []
         if self.data_samples is None:
             return [str(index) for index in range(len(self.sizes))]
         return [getattr(sample, 'img_path', None) for sample in self.data_samples]
+
+    @property
+    def lr(self) -> Tensor:
+        """The degraded images."""
+        if self._lr is None:
+            with torch.no_grad():
+                self._lr = self._cascade.degrade(self)
+        return self._lr
 
     @property
     def sr(self) -> Tensor:
@@ -89,7 +120,7 @@ class Batch:
         """
         if self._sr is None:
             with torch.set_grad_enabled(self._train_restorer):
-                sr = self._cascade.restore(self.lr, self.hr)
+                sr = self._cascade.restore(self)
             if self._train_restorer:
                 self._graph, sr = sr, sr.detach().requires_grad_()
             self._sr = sr

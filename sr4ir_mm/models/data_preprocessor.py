@@ -103,15 +103,16 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: What the dataloader collates: ``inputs`` (uint8 BGR images, as the host's pipeline packs them),
-                ``data_samples`` and, optionally, ``lr`` (images like ``inputs``) and ``cqmix_grid``.
+                ``data_samples`` and, optionally, ``lr`` (images like ``inputs``) and other tensors by name, such as
+                ``cqmix_grid``.
             training: Passed on to the host's preprocessor.
 
         Returns:
             ``inputs``: a dict of ``hr`` (RGB in [0, 1], (N, 3, H, W)), ``sizes`` (height and width of each image
-            without padding) and whatever of ``lr`` and ``cqmix_grid`` came in; ``data_samples``: the host's.
+            without padding) and what else came in, stacked; ``data_samples``: the host's.
         """
         data = dict(data)
-        extras = self.cast_data({key: data.pop(key) for key in ('lr', 'cqmix_grid') if key in data})
+        extras = self.cast_data({key: data.pop(key) for key in list(data) if key not in ('inputs', 'data_samples')})
         sizes = [tuple(image.shape[-2:]) for image in data['inputs']]
         data = self.host(data, training)
         hr = _to_rgb(data['inputs'])
@@ -126,9 +127,8 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
         hr = self._fill_padding(hr, sizes)
         inputs = dict(hr=hr, sizes=sizes)
         if 'lr' in extras:
-            inputs['lr'] = _to_rgb(self._stack_lr(extras['lr'], sizes, tuple(hr.shape[-2:])))
-        if 'cqmix_grid' in extras:
-            inputs['cqmix_grid'] = _stack(extras['cqmix_grid'])
+            inputs['lr'] = _to_rgb(self._stack_lr(extras.pop('lr'), sizes, tuple(hr.shape[-2:])))
+        inputs.update({name: _stack(value) for name, value in extras.items()})
         return dict(inputs=inputs, data_samples=data.get('data_samples'))
 
     def _fill_padding(self, hr: Tensor, sizes: List[Tuple[int, int]]) -> Tensor:

@@ -62,14 +62,13 @@ def _build_loss(term: str, cfg, key: str) -> Loss:
     return Loss(term, **cfg)
 
 
-def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts: Sequence[str]) -> List[Phase]:
+def build_phases(cfgs: Sequence[dict], cascade: nn.Module) -> List[Phase]:
     """Read ``train_cfg.phases``.
 
     Args:
         cfgs: One dict for each phase, with ``name``, ``update`` (a part or several), ``losses`` and, optionally,
             ``train_mode`` (a part or several).
-        terms: The loss terms of the model and, for each, the parts that it can teach.
-        parts: The parts of the model that have something to learn.
+        cascade: The model, which knows its loss terms and parts.
 
     Raises:
         ConfigError: A key, part or term that does not exist, a part that no loss of its phase reaches, a part in
@@ -80,6 +79,7 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
             'train_cfg.phases is empty; it needs at least one phase, '
             "for example dict(name='restore', update='restorer', losses=dict(pixel=1.0))."
         )
+    losses_of, parts = cascade.losses, list(cascade.trainable_parts)
     phases = []
     for index, cfg in enumerate(cfgs):
         key = f'train_cfg.phases[{index}]'
@@ -101,11 +101,11 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
                 )
         losses = []
         for term, loss_cfg in cfg['losses'].items():
-            check_choice(term, terms, f'a loss term of {key}')
+            _check_term(term, losses_of, key)
             losses.append(_build_loss(term, loss_cfg, f'{key}.losses.{term}'))
         for part in update:
-            if not any(part in terms[loss.term] for loss in losses):
-                reach = [term for term, taught in terms.items() if part in taught]
+            if not any(part in losses_of[loss.term].teaches for loss in losses):
+                reach = [term for term, loss in losses_of.items() if part in loss.teaches]
                 raise ConfigError(
                     f"{key} updates '{part}', but none of its losses "
                     f"({', '.join(cfg['losses'])}) reaches it; allowed: {', '.join(reach)}."
@@ -115,6 +115,15 @@ def build_phases(cfgs: Sequence[dict], terms: Dict[str, Tuple[str, ...]], parts:
     if len(set(names)) < len(names):
         raise ConfigError(f'train_cfg.phases has the names {names}; each must be different.')
     return _name_logs(phases)
+
+
+def _check_term(term: str, losses: nn.ModuleDict, key: str) -> None:
+    if term == 'tdp' and term not in losses:
+        raise ConfigError(
+            f'{key} has the loss `tdp`, but model.losses.tdp is not set; '
+            'name the features, for example losses=dict(tdp=dict(features=[-1], weights=[1.0])).'
+        )
+    check_choice(term, losses, f'a loss term of {key}')
 
 
 def _name_logs(phases: List[Phase]) -> List[Phase]:

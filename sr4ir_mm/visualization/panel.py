@@ -125,13 +125,13 @@ class PanelDrawer:
 
     def ground_truth(self, image: Tensor, sample) -> List[Tile]:
         """The picture of what a sample is annotated with, if it is; the image is (3, H, W), RGB in [0, 1]."""
-        if self._visualizer is None or not any(True for _ in self.cascade.labels_of(sample)):
+        if self._visualizer is None or not any(True for _ in self.cascade.task.labels_of(sample)):
             return []
         return [self._annotated(image, sample, 'ground truth', draw_pred=False)]
 
     def labels(self, sample) -> Set[int]:
         """The classes that colors stand for in a row."""
-        return self.cascade.drawn_labels(sample) if self._visualizer is not None else set()
+        return self.cascade.task.drawn_labels(sample) if self._visualizer is not None else set()
 
     def compose(self, rows: Sequence[Sequence[Tile]], labels: Iterable[int] = ()) -> np.ndarray:
         """Rows as one picture with a legend."""
@@ -163,14 +163,14 @@ class PanelDrawer:
         # the host's own padding, for an image of this size
         blank = torch.zeros(image.shape, dtype=torch.uint8)
         data = cascade.data_preprocessor(dict(inputs=[blank], data_samples=[sample]), False)
-        image = pad_to_size(image[None], *data['inputs']['hr'].shape[-2:], cascade.pad_mode)
+        image = pad_to_size(image[None], *data['inputs']['hr'].shape[-2:], cascade.task.pad_mode)
         batch = Batch(cascade, None, data['inputs']['sizes'], data['data_samples'])
         features = None
-        if cascade.tdp is not None:
-            features = cascade.tdp.select(cascade.extract_features(image, batch))
+        if 'tdp' in cascade.losses:
+            features = cascade.losses['tdp'].select(cascade.task.extract_features(image, batch))
         if not again:
             return original, features
-        predicted = cascade.recognize(image, batch)[0]
+        predicted = cascade.task.recognize(image, batch)[0]
         predicted.sr = image[0, :, : blank.shape[1], : blank.shape[2]]
         return predicted, features
 
@@ -178,25 +178,25 @@ class PanelDrawer:
         height, width = self.size(*image.shape[-2:])
         shown = self.enlarge(to_uint8(image), image.shape[-2:])
         gt_shape = sample.get('img_shape' if self.annotations_follow_image else 'ori_shape')
-        sample = self.cascade.at_size(sample.cpu(), height, width, gt_shape)
-        shown = self.cascade.draw(self._visualizer, shown, sample, **kwargs)
-        caption, right = self.cascade.caption(sample, self.dataset_meta['classes'], **kwargs)
+        sample = self.cascade.task.at_size(sample.cpu(), height, width, gt_shape)
+        shown = self.cascade.task.draw(self._visualizer, shown, sample, **kwargs)
+        caption, right = self.cascade.task.caption(sample, self.dataset_meta['classes'], **kwargs)
         return Tile(shown, title, caption, {True: _GREEN, False: _RED, None: _BLACK}[right])
 
     def _distances(self, features: Dict[str, Optional[List[Tensor]]], sample) -> List[Tile]:
         """How far the recognizer's features of the other images are from those of ``hr``."""
         if features.get('HR') is None:
             return []
-        shape = sample.sr.shape[-2:]
+        shape, tdp = sample.sr.shape[-2:], self.cascade.losses['tdp']
         maps = {
-            name: distance_map(found, features['HR'], self.cascade.tdp.weights, shape)
+            name: distance_map(found, features['HR'], tdp.weights, shape)
             for name, found in features.items()
             if name != 'HR'
         }
         brightest = max(value.max().item() for value in maps.values()) or 1
         tiles = []
         for name, value in maps.items():
-            loss = self.cascade.tdp(features[name], features['HR']).item()
+            loss = tdp.compare(features[name], features['HR']).item()
             colored = _colormap()[(value / brightest * 255).round().long().cpu().numpy()]
             tiles.append(Tile(self.enlarge(colored, shape), f'TDP distance {name}–HR', f'mean {loss:.3g}'))
         return tiles

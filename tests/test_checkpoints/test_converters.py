@@ -234,12 +234,16 @@ def test_edsr(tool, tmp_path, scale, rescale):
         options=['--rescale-biases'] * rescale,
         name='out.safetensors' if scale == 2 else 'out.pth',
     )
-    restorer = dict(edsr_cfg(scale, 1 if rescale else 255), init_cfg=dict(type='Pretrained', checkpoint=path))
-    ours = cascade(scale, restorer, img_range=1 if rescale else 255)
+    restorer = dict(
+        edsr_cfg(scale, 1 if rescale else 255),
+        value_range=1 if rescale else 255,
+        init_cfg=dict(type='Pretrained', checkpoint=path),
+    )
+    ours = cascade(scale, restorer)
     ours.load_pretrained()
     image = torch.rand(1, 3, 12, 10)
     with torch.no_grad():
-        assert torch.allclose(ours.restore(image), source(image * 255) / 255, atol=1e-5)
+        assert torch.allclose(ours.restoration(image), source(image * 255) / 255, atol=1e-5)
 
 
 @pytest.mark.parametrize('scale', [2, 3, 4, 8])
@@ -251,7 +255,7 @@ def test_swinir(tool, tmp_path, scale):
     ours.load_pretrained()
     image = torch.rand(1, 3, 12, 8)
     with torch.no_grad():
-        assert torch.allclose(ours.restore(image), source(image), atol=1e-5)
+        assert torch.allclose(ours.restoration(image), source(image), atol=1e-5)
 
 
 def shaken(network):
@@ -527,8 +531,7 @@ def test_sr4ir_cascade(tool, tmp_path, rescale):
         dict(
             type='sr4ir_mm.CascadeClassifier',
             scale=4,
-            img_range=1 if rescale else 255,
-            restorer=edsr_cfg(4, 1 if rescale else 255),
+            restorer=dict(edsr_cfg(4, 1 if rescale else 255), value_range=1 if rescale else 255),
             recognizer=dict(
                 copy.deepcopy(CLASSIFIERS['resnet18'][1]),
                 data_preprocessor=dict(mean=mean.tolist(), std=std.tolist(), to_rgb=True),
@@ -541,7 +544,7 @@ def test_sr4ir_cascade(tool, tmp_path, rescale):
         sr = restorer(lr * 255) / 255
         expected = classifier((sr - mean.view(3, 1, 1) / 255) / (std.view(3, 1, 1) / 255))
         found = ours(dict(hr=None, sizes=[(64, 64)] * 2, lr=lr), mode='tensor')
-    assert torch.allclose(ours.restore(lr), sr, atol=1e-5)
+    assert torch.allclose(ours.restoration(lr), sr, atol=1e-5)
     assert torch.allclose(found, expected, atol=1e-5 * expected.abs().max().item())
 
 
@@ -602,8 +605,7 @@ def test_sr4ir_detection(tool, tmp_path):
         dict(
             type='sr4ir_mm.CascadeDetector',
             scale=4,
-            img_range=255,
-            restorer=edsr_cfg(4, 255),
+            restorer=dict(edsr_cfg(4, 255), value_range=255),
             recognizer=detector_cfg(),
         )
     )

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from sr4ir_mm.datasets import Cached, CQMix, DegradeToLR, LoadImageFromFile, SetOriShape
+from sr4ir_mm.datasets import Cached, CQMix, DegradeToLR, LoadImage, SetOriShape
 from sr4ir_mm.errors import ConfigError
 from tests.conftest import ROOT
 
@@ -52,12 +52,12 @@ def test_an_image_that_cannot_be_decoded_is_named(tmp_path, content):
     path = tmp_path / 'broken.jpg'
     path.write_bytes(content)
     with pytest.raises(ValueError, match='The image .*broken.jpg cannot be read or decoded'):
-        LoadImageFromFile()(dict(img_path=str(path)))
+        LoadImage()(dict(img_path=str(path)))
 
 
 def test_a_missing_image_is_named(tmp_path):
     with pytest.raises(ValueError, match='nothing.jpg'):
-        LoadImageFromFile()(dict(img_path=str(tmp_path / 'nothing.jpg')))
+        LoadImage()(dict(img_path=str(tmp_path / 'nothing.jpg')))
 
 
 def test_cached_transforms_run_once_for_each_sample(tmp_path):
@@ -66,7 +66,7 @@ def test_cached_transforms_run_once_for_each_sample(tmp_path):
         paths.append(str(tmp_path / f'{index}.png'))
         cv2.imwrite(paths[-1], np.full((8, 8, 3), index, np.uint8))
     # one image has 192 bytes: two are kept, the third is loaded each time
-    cached = Cached([dict(type='sr4ir_mm.LoadImageFromFile')], max_gb=400 / 2**30)
+    cached = Cached([dict(type='sr4ir_mm.LoadImage')], max_gb=400 / 2**30)
     for path, index in [(path, index) for index, path in enumerate(paths)] * 2:
         results = cached(dict(img_path=path, sample_idx=index))
         assert (results['img'] == index).all() and results['img_shape'] == (8, 8)

@@ -8,7 +8,7 @@ from mmengine.config import Config, ConfigDict
 from torch import nn
 
 from sr4ir_mm.checkpoints import load_checkpoint
-from sr4ir_mm.engine import ReestimateBatchNormHook, reestimate_batch_norm
+from sr4ir_mm.engine import ReestimateBatchNormHook, apply_efficiency, reestimate_batch_norm
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.experiments.protocols import apply_protocol
 from sr4ir_mm.registry import MODELS
@@ -20,10 +20,11 @@ from tests.test_models.test_detector import detector, faster_rcnn
 LAYERS = nn.modules.batchnorm._BatchNorm
 
 
-def build(**kwargs):
+def build(fold=False, **kwargs):
     torch.manual_seed(0)
     model = MODELS.build(cascade_cfg(**kwargs))
     model.init_weights()
+    apply_efficiency(model, conv_bn_eval=fold)
     return model.train()
 
 
@@ -67,7 +68,7 @@ def plain_statistics(model, data):
 
 @pytest.mark.parametrize('folded', [False, True])
 def test_statistics_are_those_of_restored_images(folded):
-    model = build(efficient_conv_bn_eval=folded)
+    model = build(folded)
     wanted = plain_statistics(build(), batches())
     before = copy.deepcopy(model.state_dict())
     model.recognizer.backbone.layer1.eval()  # as some user left it
@@ -90,7 +91,7 @@ def test_statistics_are_those_of_restored_images(folded):
 
 def test_a_prediction_is_of_the_new_statistics():
     """On the batch that they come from, a network in eval mode is one whose batch norms are in train mode."""
-    model, data = build(efficient_conv_bn_eval=True), seg_batch((128, 128), batch=4)
+    model, data = build(fold=True), seg_batch((128, 128), batch=4)
     reestimate_batch_norm(model, [data])
     inputs = model.eval().data_preprocessor(data, False)
     with torch.no_grad():
@@ -119,7 +120,7 @@ def test_what_is_frozen_or_not_predicted_with_keeps_its_statistics():
 def test_a_detectors_frozen_norms_keep_their_statistics():
     recognizer = faster_rcnn()
     recognizer.backbone.norm_frozen = False  # as the first stages are frozen, these norms are too
-    model, data = detector(recognizer=recognizer, input_scale=(160, 96)), det_batch(((50, 64), (64, 41)))
+    model, data = detector(recognizer=recognizer, task=dict(input_scale=(160, 96))), det_batch(((50, 64), (64, 41)))
     before = copy.deepcopy(model.state_dict())
     reestimate_batch_norm(model, [data])
     moved = {
@@ -133,7 +134,7 @@ def test_a_detectors_frozen_norms_keep_their_statistics():
 def test_nothing_to_estimate_is_told():
     for model in (
         build(recognizer=segmentor('GN')),
-        build(recognizer=None, tdp=None, data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1)),
+        build(recognizer=None, losses={}, data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1)),
     ):
         with pytest.raises(ConfigError, match='Batch norm cannot be estimated again: the recognizer has no layer'):
             reestimate_batch_norm(model, batches(1))

@@ -24,7 +24,7 @@ def build(phases, accumulate=1, norm='GN', restorer=None, **optimizer):
     torch.manual_seed(1)
     model = MODELS.build(cascade_cfg(recognizer=segmentor(norm), restorer=restorer or edsr()))
     model.init_weights()
-    model.phases = [phase.at(0) for phase in build_phases(phases, model.terms, list(model.trainable_parts))]
+    model.phases = [phase.at(0) for phase in build_phases(phases, model)]
     cfg = copy.deepcopy(OPTIM_WRAPPER)
     # plain SGD: Adam would turn rounding errors of tiny gradients into steps of full size
     cfg['restorer'] = dict(optimizer=dict(type='SGD', lr=1e-2, momentum=0.9), clip_grad=dict(max_norm=0.5))

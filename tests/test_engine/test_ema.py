@@ -23,7 +23,7 @@ class Keep(Hook):
 @pytest.mark.parametrize('part, other', [('restorer', 'recognizer'), ('recognizer', 'restorer')])
 def test_the_average_of_one_part(voc_cfg, part, other):
     Keep.weights.clear()
-    voc_cfg.custom_hooks += [dict(type='sr4ir_mm.EMAHook', part=part, momentum=0.25), dict(type='Keep')]
+    voc_cfg.custom_hooks += [dict(type='sr4ir_mm.PartEMAHook', part=part, momentum=0.25), dict(type='Keep')]
     run(copy.deepcopy(voc_cfg))
     checkpoint = load_checkpoint(f'{voc_cfg.work_dir}/epoch_2.pth')
     last = Keep.weights[-1]
@@ -42,6 +42,6 @@ def test_the_average_of_one_part(voc_cfg, part, other):
 
 
 def test_a_part_that_is_not_there(voc_cfg):
-    voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.EMAHook', part='generator'))
-    with pytest.raises(ConfigError, match="EMAHook.part is 'generator'; allowed: 'restorer', 'recognizer'"):
+    voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.PartEMAHook', part='generator'))
+    with pytest.raises(ConfigError, match="PartEMAHook.part is 'generator'; allowed: 'restorer', 'recognizer'"):
         run(voc_cfg)

@@ -212,7 +212,7 @@ def classification(folder):
     for label in 'abcd':
         (folder / 'images' / label).mkdir(parents=True)
         cv2.imwrite(str(folder / f'images/{label}/0.png'), rng.randint(0, 256, (32, 32, 3), np.uint8))
-    pipeline = [dict(type='sr4ir_mm.LoadImageFromFile'), dict(type='PackInputs'), dict(type='sr4ir_mm.CQMix')]
+    pipeline = [dict(type='sr4ir_mm.LoadImage'), dict(type='PackInputs'), dict(type='sr4ir_mm.CQMix')]
     loader = dict(
         batch_size=2,
         num_workers=0,
@@ -236,7 +236,7 @@ def classification(folder):
                 neck=dict(type='GlobalAveragePooling'),
                 head=dict(type='LinearClsHead', in_channels=64, num_classes=4),
             ),
-            tdp=dict(features=[-1], weights=[1.0]),
+            losses=dict(tdp=dict(features=[-1], weights=[1.0])),
         ),
         train_dataloader=loader,
         val_dataloader=val,
@@ -250,7 +250,7 @@ def classification(folder):
         ),
         visualizer=dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]),
         custom_hooks=[],
-        default_hooks=dict(runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook'), checkpoint=None),
+        default_hooks=dict(runtime_info=dict(type='sr4ir_mm.DeferredLossHook'), checkpoint=None),
         randomness=dict(seed=0),
         log_level='ERROR',
     )
@@ -342,7 +342,7 @@ def yolox(folder, hooks):
         ann_file='coco.json',
         data_prefix=dict(img='images/'),
     )
-    load = [dict(type='sr4ir_mm.LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
+    load = [dict(type='sr4ir_mm.LoadImage'), dict(type='LoadAnnotations', with_bbox=True)]
     mosaic = [dict(type='Mosaic', img_scale=(16, 16)), dict(type='PackDetInputs'), dict(type='sr4ir_mm.CQMix')]
     test = [*load, dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape'))]
     model = dict(
@@ -350,7 +350,7 @@ def yolox(folder, hooks):
         scale=4,
         degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
         restorer=edsr(),
-        tdp=dict(features=[-1], weights=[1.0]),
+        losses=dict(tdp=dict(features=[-1], weights=[1.0])),
         recognizer=shipped(
             'mmdet::yolox/yolox_tiny_8xb8-300e_coco.py',
             bbox_head__num_classes=1,

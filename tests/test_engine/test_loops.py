@@ -41,7 +41,7 @@ def test_trains_by_epochs(voc_cfg):
 def test_trains_by_iterations(voc_cfg):
     phases = [dict(SR4IR_PHASES[0], losses=dict(pixel=1.0, tdp=dict(weight=1.0, begin=3))), SR4IR_PHASES[1]]
     voc_cfg.train_cfg = dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=5, val_interval=5, phases=phases)
-    voc_cfg.default_hooks.checkpoint = dict(type='sr4ir_mm.CheckpointHook', by_epoch=False, interval=5)
+    voc_cfg.default_hooks.checkpoint = dict(type='sr4ir_mm.ResumableCheckpointHook', by_epoch=False, interval=5)
     voc_cfg.train_dataloader.sampler.type = 'InfiniteSampler'
     voc_cfg.log_processor = dict(by_epoch=False)
     runner = run(voc_cfg)
@@ -110,7 +110,7 @@ def test_bfloat16_trains_and_keeps_losses_in_float32(voc_cfg, bfloat16):
 def test_a_loss_that_is_no_number_stops_the_training(voc_cfg, defer):
     voc_cfg.optim_wrapper.recognizer.optimizer.lr = 1e30
     voc_cfg.default_hooks.update(
-        runtime_info=dict(type='sr4ir_mm.RuntimeInfoHook', defer=defer), logger=dict(interval=50)
+        runtime_info=dict(type='sr4ir_mm.DeferredLossHook', defer=defer), logger=dict(interval=50)
     )
     with pytest.raises(FloatingPointError, match=r'loss_task_\w+ = (nan|inf).* in iteration 2, on the images .*\.jpg'):
         run(voc_cfg)
@@ -120,7 +120,7 @@ def test_losses_that_are_read_together_are_logged_like_others(voc_cfg):
     voc_cfg.default_hooks.update(logger=dict(interval=3), checkpoint=dict(by_epoch=False, interval=1))
     histories = []
     for defer in (False, True):
-        voc_cfg.default_hooks.runtime_info = dict(type='sr4ir_mm.RuntimeInfoHook', defer=defer)
+        voc_cfg.default_hooks.runtime_info = dict(type='sr4ir_mm.DeferredLossHook', defer=defer)
         runner = run(copy.deepcopy(voc_cfg))
         histories.append(
             {name: value.data[0].tolist() for name, value in runner.message_hub.log_scalars.items() if 'loss' in name}

@@ -13,7 +13,7 @@ from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch, 
 def build(phases, parts, iterations, **kwargs):
     torch.manual_seed(0)
     model = MODELS.build(cascade_cfg(recognizer=segmentor('GN'))).train()
-    model.phases = [phase.at(1) for phase in build_phases(phases, model.terms, list(model.trainable_parts))]
+    model.phases = [phase.at(1) for phase in build_phases(phases, model)]
     cfg = dict(constructor=OPTIM_WRAPPER['constructor'], **parts)
     wrapper = build_optim_wrapper(model, copy.deepcopy(dict(cfg, **kwargs)))
     wrapper.initialize_count_status(model, 0, iterations)

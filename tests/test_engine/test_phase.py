@@ -1,18 +1,21 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
 from torch import nn
 
 from sr4ir_mm.errors import ConfigError
-from sr4ir_mm.models import CascadeSegmentor
+from sr4ir_mm.models.losses import build_losses
 from sr4ir_mm.models.phases import build_phases, only_training
 from tests.conftest import ROOT, SR4IR_PHASES
 
-PARTS = ['restorer', 'recognizer']
+TERMS = build_losses(dict(tdp=dict(features=[-1], weights=[1.0])))
+CASCADE = SimpleNamespace(losses=TERMS, trainable_parts=dict(restorer=None, recognizer=None))
 
 
 def build(*phases):
-    return build_phases([ConfigDict(phase) for phase in phases], CascadeSegmentor.terms, PARTS)
+    return build_phases([ConfigDict(phase) for phase in phases], CASCADE)
 
 
 def test_reads_the_table():

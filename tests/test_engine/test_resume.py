@@ -69,7 +69,7 @@ def everything(cfg):
     by_iteration(cfg)
     cfg.optim_wrapper.update(amp='bfloat16', accumulative_counts=2)
     cfg.optim_wrapper.restorer.clip_grad = dict(max_norm=0.1)
-    cfg.custom_hooks.append(dict(type='sr4ir_mm.EMAHook', part='restorer', momentum=0.1))
+    cfg.custom_hooks.append(dict(type='sr4ir_mm.PartEMAHook', part='restorer', momentum=0.1))
     cfg.train_dataloader.update(num_workers=2, persistent_workers=True)
     cfg.val_dataloader.update(num_workers=1, persistent_workers=True)
 
@@ -156,7 +156,7 @@ def test_workers_do_not_change_the_training(voc_cfg):
 
 def test_every_epoch_augments_anew(voc_cfg):
     voc_cfg.train_dataloader.dataset.pipeline = [
-        dict(type='sr4ir_mm.LoadImageFromFile'),
+        dict(type='sr4ir_mm.LoadImage'),
         dict(type='Jitter'),
         dict(type='PackSegInputs'),
     ]
@@ -257,7 +257,7 @@ def test_tensors_that_are_not_the_models_are_named(trained):
 
 
 def test_tensors_of_a_moving_average_are_compared_too(voc_cfg):
-    voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.EMAHook', part='restorer'))
+    voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.PartEMAHook', part='restorer'))
     voc_cfg.train_cfg.max_epochs = 1
     run(copy.deepcopy(voc_cfg))
     for edit in (

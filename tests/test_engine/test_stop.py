@@ -59,7 +59,7 @@ def test_stops_after_the_iteration_and_goes_on(config, tmp_path, kind, number): 
 
 def in_validation(cfg):
     by_epoch(cfg)
-    cfg.custom_hooks.append(dict(type='sr4ir_mm.EMAHook', part='restorer', momentum=0.1))
+    cfg.custom_hooks.append(dict(type='sr4ir_mm.PartEMAHook', part='restorer', momentum=0.1))
 
 
 def test_stops_within_a_validation_and_repeats_it(config, tmp_path):  # noqa: F811

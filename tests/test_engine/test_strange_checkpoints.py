@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.checkpoints.integrity import latest_checkpoint
-from sr4ir_mm.engine import CheckpointHook
+from sr4ir_mm.engine import ResumableCheckpointHook
 from sr4ir_mm.engine.hooks.content import ContentHook, check_checkpoint_hook
 from sr4ir_mm.errors import CheckpointError, ConfigError
 from tests.test_engine.test_loops import run
@@ -66,7 +66,7 @@ def test_only_the_best_checkpoint_of_this_training_is_removed(best_cfg, tmp_path
     runner = run(copy.deepcopy(best_cfg), resume=True, load_from=str(tmp_path / 'changed.pth'))
     assert [path for path in files(tmp_path) if 'epoch_2' not in path] == before
     assert 'best_PSNR_epoch_2.pth' in files(work)
-    hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
+    hook = next(hook for hook in runner.hooks if isinstance(hook, ResumableCheckpointHook))
     for named in (
         str(precious / 'best_file.pth'),
         'best_folder.pth',
@@ -156,7 +156,9 @@ def test_another_checkpoint_hook_is_refused(voc_cfg, hook, resume, found):
     voc_cfg.default_hooks.checkpoint = hook
     runner = Runner.from_cfg(voc_cfg)
     runner._resume = resume
-    with pytest.raises(ConfigError, match=rf"default_hooks.checkpoint {found}.*dict\(type='sr4ir_mm.CheckpointHook'"):
+    with pytest.raises(
+        ConfigError, match=rf"default_hooks.checkpoint {found}.*dict\(type='sr4ir_mm.ResumableCheckpointHook'"
+    ):
         check_checkpoint_hook(runner)
     if not resume:
         with pytest.raises(ConfigError, match='default_hooks.checkpoint is a CheckpointHook'):
@@ -309,7 +311,7 @@ def test_strange_contents_are_told_in_a_sentence(voc_cfg, tmp_path):
     voc_cfg.optim_wrapper.restorer.optimizer = dict(type='Adam', lr=1e-4)
     voc_cfg.train_cfg.max_epochs = 1
     voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.RunRecordHook', out_file=str(tmp_path / 'run.json')))
-    voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.EMAHook', part='restorer'))
+    voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.PartEMAHook', part='restorer'))
     run(copy.deepcopy(voc_cfg))
     path = f'{voc_cfg.work_dir}/epoch_1.pth'
     voc_cfg.update(resume=True, load_from=str(tmp_path / 'strange.pth'))

@@ -27,7 +27,7 @@ def build(task: str, recognizer=None, restorer=EDSR, scale: int = 4, **kwargs):
         degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=scale) if restorer is not None else None,
         restorer=restorer,
         recognizer=recognizer,
-        tdp=dict(features=[-1], weights=[1.0]),
+        losses=dict(tdp=dict(features=[-1], weights=[1.0])),
     )
     cfg.update(kwargs)
     init_default_scope(dict(Segmentor='mmseg', Detector='mmdet', Classifier='mmpretrain')[task])
@@ -106,7 +106,7 @@ def one_iteration(model, data, phases=PHASES):
     Returns:
         The logged losses, and for each phase the parts that were to be updated and those whose weights moved.
     """
-    model.phases = build_phases(phases, model.terms, list(model.trainable_parts))
+    model.phases = build_phases(phases, model)
     sgd = dict(optimizer=dict(type='SGD', lr=1e-2))
     learning = sorted({part for phase in model.phases for part in phase.update})
     optimizers = CascadeOptimWrapperConstructor({part: sgd for part in learning})(model)

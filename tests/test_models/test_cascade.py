@@ -24,7 +24,7 @@ def build(phases=SR4IR_PHASES, progress=1, optim_wrapper=OPTIM_WRAPPER, **kwargs
     model = MODELS.build(cascade_cfg(**kwargs))
     model.init_weights()
     model.train()
-    phases = build_phases([ConfigDict(phase) for phase in phases], model.terms, list(model.trainable_parts))
+    phases = build_phases([ConfigDict(phase) for phase in phases], model)
     model.phases = [phase.at(progress) for phase in phases]
     cfg = {key: value for key, value in copy.deepcopy(optim_wrapper).items() if key != 'constructor'}
     return model, CascadeOptimWrapperConstructor(ConfigDict(cfg))(model)
@@ -166,7 +166,7 @@ def test_joint_phase_steps_both_parts(float64):
     # the same gradients by one backward pass through everything
     data = reference.data_preprocessor(seg_batch(), True)
     hr = data['inputs']['hr']
-    sr = reference.restore(reference.degrade(hr), hr)
+    sr = reference.restoration(reference.degradation(hr))
     losses = reference.recognizer.loss(reference.recognizer_input(sr, data['inputs']['sizes']), data['data_samples'])
     (F.l1_loss(sr, hr) + losses['decode.loss_ce']).backward()
     torch.optim.AdamW(reference.restorer.parameters(), lr=1e-4, weight_decay=0).step()
@@ -196,7 +196,7 @@ def test_accumulation_equals_the_mean_gradient(float64):
         reference.zero_grad()
         data = reference.data_preprocessor(batch, True)
         batch = Batch(reference, data_samples=data['data_samples'], **data['inputs'])
-        sr = reference.restore(batch.lr)
+        sr = reference.restoration(batch.lr)
         reference.eval()
         with torch.no_grad():
             target = reference.extract_features(batch.hr, batch)[-1]
@@ -241,12 +241,13 @@ def test_a_data_set_brings_its_own_lr():
     assert torch.equal(seen[0], torch.stack(lr).float()[:, [2, 1, 0]] / 255)
 
 
-def test_img_range_scales_in_and_out():
-    model = MODELS.build(cascade_cfg(img_range=255.0, restorer=dict(type='sr4ir_mm.Interpolation', scale=4)))
+def test_value_range_scales_in_and_out():
+    restorer = dict(type='sr4ir_mm.Interpolation', scale=4, value_range=255)
+    model = MODELS.build(cascade_cfg(restorer=restorer))
     seen = []
     model.restorer.register_forward_hook(lambda _, args, __: seen.append(args[0]))
     lr = torch.rand(1, 3, 8, 8)
-    sr = model.restore(lr)
+    sr = model.restoration(lr)
     assert torch.equal(seen[0], lr * 255)
     assert torch.allclose(sr, F.interpolate(lr, scale_factor=4, mode='bilinear', align_corners=True), atol=1e-6)
 
@@ -318,7 +319,7 @@ def test_lr_smaller_than_a_window_is_refused():
         upsampler='pixelshuffledirect',
     )
     model, optim = build(restorer=swinir)
-    with pytest.raises(ConfigError, match=r'is 4×4 pixels, but the restorer \(SwinIRNet\) has windows of 8'):
+    with pytest.raises(ConfigError, match=r'is 4×4 pixels, but the restorer \(SwinIRNet\) wants at least 8'):
         model.train_step(seg_batch((16, 16)), optim)
 
 
@@ -338,12 +339,11 @@ def test_labels_outside_the_classes_are_named(train):
     [
         ('cqmix_grid', 'CQMix'),
         ('degradation', 'model.degradation is not set'),
-        ('tdp', 'model.tdp is not set'),
         ('phases', 'AlternatingTrainLoop'),
     ],
 )
 def test_what_is_missing_is_told(drop, message):
-    model, optim = build(**({drop: None} if drop in ('degradation', 'tdp') else {}))
+    model, optim = build(**({drop: None} if drop == 'degradation' else {}))
     batch = seg_batch()
     batch.pop(drop, None)
     if drop == 'phases':
@@ -352,11 +352,16 @@ def test_what_is_missing_is_told(drop, message):
         model.train_step(batch, optim)
 
 
+def test_a_missing_tdp_loss_is_told():
+    with pytest.raises(ConfigError, match=r'the loss `tdp`, but model.losses.tdp is not set; name the features'):
+        build(losses={})
+
+
 @pytest.mark.parametrize('train_mode', [(), ('restorer',)])
 def test_stochastic_depth_of_a_frozen_restorer_is_on_where_the_phase_says_so(train_mode):
     """What the recognizer learns from, against the restorer called by hand with the same random numbers."""
     phase = dict(name='recognize', update='recognizer', losses=dict(task_sr=1.0), train_mode=train_mode)
-    model, optim = build([phase], restorer=dict(SWINIR, drop_path_rate=0.9), recognizer=segmentor('GN'), tdp=None)
+    model, optim = build([phase], restorer=dict(SWINIR, drop_path_rate=0.9), recognizer=segmentor('GN'), losses={})
     weights = copy.deepcopy(model.restorer.state_dict())
     seen = []
     model.restorer.register_forward_hook(lambda module, args, output: seen.append((args[0], output)))

@@ -27,15 +27,15 @@ def test_an_iteration_moves_what_it_shall():
 
 
 def test_tdp_compares_what_the_backbone_returns_before_the_pooling(monkeypatch):
-    model = build('Classifier', resnet(out_indices=(2, 3)), tdp=dict(features=[0, 1], weights=[0.5, 0.5]))
+    model = build('Classifier', resnet(out_indices=(2, 3)), losses=dict(tdp=dict(features=[0, 1], weights=[0.5, 0.5])))
     seen = []
-    compare = model.tdp.forward
+    compare = model.losses.tdp.compare
 
     def recorded(sr, hr):
         seen.append([tuple(feature.shape) for feature in sr])
         return compare(sr, hr)
 
-    monkeypatch.setattr(model.tdp, 'forward', recorded)
+    monkeypatch.setattr(model.losses.tdp, 'compare', recorded)
     one_iteration(model, cls_batch())
     assert seen == [[(2, 32, 4, 4), (2, 64, 2, 2)]]
 
@@ -57,7 +57,7 @@ def test_predictions_come_with_the_images():
 
 
 def test_hr_gets_the_prediction_of_the_bare_classifier():
-    model = build('Classifier', resnet(), restorer=None, tdp=None).eval()
+    model = build('Classifier', resnet(), restorer=None, losses={}).eval()
     found = model.test_step(cls_batch())
     for sample, expected in zip(found, model.recognizer.test_step(cls_batch())):
         torch.testing.assert_close(sample.pred_score, expected.pred_score)

@@ -14,6 +14,7 @@ from sr4ir_mm.checkpoints import load_checkpoint
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding
+from sr4ir_mm.models.losses import check_needs
 from sr4ir_mm.models.losses.contrastive_loss import dual_contrastive_loss, info_nce, similarity
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
@@ -22,7 +23,9 @@ from tests.conftest import OPTIM_WRAPPER, SR4IR_PHASES, cascade_cfg, seg_batch
 EMBED = dict(name='embed', update='embedding', losses=dict(embedding=1.0))
 RESTORE = dict(name='restore', update='restorer', losses=dict(pixel=1.0, contrastive=0.5))
 OPTIM = dict(restorer=dict(optimizer=dict(type='SGD', lr=0.1)), embedding=dict(optimizer=dict(type='SGD', lr=0.1)))
-LEARNING = dict(embedding=dict(type='sr4ir_mm.FrequencyEmbedding', base_channels=4), contrastive=dict(layers=[4, 1]))
+TDP = dict(tdp=dict(features=[-1], weights=[1.0]))
+EMBEDDING = dict(type='sr4ir_mm.FrequencyEmbedding', base_channels=4)
+LEARNING = dict(parts=dict(embedding=EMBEDDING), losses=dict(TDP, contrastive=dict(layers=[4, 1])))
 
 
 def build(phases, optim_wrapper=OPTIM, **kwargs):
@@ -30,7 +33,7 @@ def build(phases, optim_wrapper=OPTIM, **kwargs):
     cfg.update(kwargs)
     model = MODELS.build(cfg).train()
     model.init_weights()
-    model.phases = build_phases([ConfigDict(phase) for phase in phases], model.terms, list(model.trainable_parts))
+    model.phases = build_phases([ConfigDict(phase) for phase in phases], model)
     updated = {part for phase in model.phases for part in phase.update}
     optim_wrapper = {part: optim_wrapper[part] for part in updated}
     return model, CascadeOptimWrapperConstructor(ConfigDict(copy.deepcopy(optim_wrapper)))(model)
@@ -122,7 +125,7 @@ def test_gradient_at_sr_through_the_network_in_float64(form):
 
     def at(sr):
         torch.manual_seed(0)
-        return loss(net, sr, hr, lr, 4)
+        return loss.contrast(net, sr, hr, lr, 4)
 
     assert gradcheck(at, [torch.rand(1, 3, 8, 8, dtype=torch.float64, requires_grad=True)])
 
@@ -133,7 +136,7 @@ def test_both_forms_call_the_clean_image_better_than_the_upsampled_one():
     upsampled = F.interpolate(lr, scale_factor=4, mode='bicubic')
     for form in ('info_nce', 'cosine'):
         loss = ContrastiveLoss(form=form)
-        assert loss(net, hr, hr, lr, 4) < loss(net, upsampled, hr, lr, 4)
+        assert loss.contrast(net, hr, hr, lr, 4) < loss.contrast(net, upsampled, hr, lr, 4)
 
 
 # ---------- who learns
@@ -172,7 +175,7 @@ def test_a_joint_phase_does_not_mix_the_lessons(float64):
         [dict(joint, losses=dict(embedding=1.0), update='embedding')],
     ):
         torch.manual_seed(0)
-        model, optim = build(phases, contrastive=dict(samples=dict(num_sharpened=0, num_blurred=0)))
+        model, optim = build(phases, losses=dict(contrastive=dict(samples=dict(num_sharpened=0, num_blurred=0))))
         before = {name: value.clone() for name, value in model.named_parameters()}
         step(model, optim)
         gradients.append({name: value - before[name] for name, value in model.named_parameters()})
@@ -185,7 +188,11 @@ def test_a_joint_phase_does_not_mix_the_lessons(float64):
 def test_equals_a_plain_loop(float64):
     """Embedding first, then the restorer with what the embedding network has become."""
     model, optim = build([EMBED, RESTORE])
-    sr_net, net, samples = copy.deepcopy(model.restorer), copy.deepcopy(model.embedding), model.contrastive.samples
+    sr_net, net, samples = (
+        copy.deepcopy(model.restorer),
+        copy.deepcopy(model.embedding),
+        model.losses.contrastive.samples,
+    )
     optimizers = [torch.optim.SGD(part.parameters(), lr=0.1) for part in (sr_net, net)]
     hr = torch.stack(seg_batch()['inputs']).double()[:, [2, 1, 0]] / 255
     lr = F.interpolate(hr, scale_factor=0.25, mode='bicubic', align_corners=False)
@@ -290,28 +297,30 @@ def test_the_network_is_not_needed_for_testing(tmp_path):
 
 @pytest.mark.parametrize('losses', [dict(contrastive=1.0), dict(pixel=1.0, embedding=1.0)])
 def test_a_term_without_the_network_is_told(losses):
-    model, optim = build([dict(RESTORE, losses=losses)], embedding=None, contrastive=None)
-    with pytest.raises(ConfigError, match=r'has the loss `(contrastive|embedding)`, but model.embedding is not set'):
-        model.train_step(seg_batch(), optim)
+    model, optim = build([dict(RESTORE, losses=losses)], parts=None)
+    term = 'embedding' if 'embedding' in losses else 'contrastive'
+    with pytest.raises(
+        ConfigError, match=f'has the loss `{term}`, which needs model.parts.embedding, but that is not set'
+    ):
+        check_needs(term, model.losses[term], model)
 
 
 @pytest.mark.parametrize(
     'kwargs, message',
     [
-        (dict(embedding=None), 'model.contrastive is set, but model.embedding is not'),
         (
-            dict(contrastive=dict(form='infonce')),
-            "model.contrastive.form is 'infonce'; allowed: .*Did you mean 'info_nce'",
+            dict(form='infonce'),
+            "model.losses.contrastive.form is 'infonce'; allowed: .*Did you mean 'info_nce'",
         ),
-        (dict(contrastive=dict(temperature=0)), 'model.contrastive.temperature is 0; allowed: a number above 0'),
-        (dict(contrastive=dict(layers=[])), 'model.contrastive.layers is empty'),
+        (dict(temperature=0), 'model.losses.contrastive.temperature is 0; allowed: a number above 0'),
+        (dict(layers=[]), 'model.losses.contrastive.layers is empty'),
     ],
 )
 def test_a_mistake_is_told(kwargs, message):
     with pytest.raises(ConfigError, match=message):
-        MODELS.build(cascade_cfg(**dict(LEARNING, **kwargs)))
+        MODELS.build(cascade_cfg(losses=dict(contrastive=kwargs)))
 
 
 def test_an_embedding_phase_needs_the_network():
     with pytest.raises(ConfigError, match=r"phases\[0\].update is 'embedding'; allowed: 'restorer', 'recognizer'"):
-        build([EMBED], embedding=None, contrastive=None)
+        build([EMBED], parts=None)

@@ -9,13 +9,14 @@ import torch.nn.functional as F
 import torchvision
 from mmengine.config import Config
 from mmengine.structures import PixelData
+from mmseg.models.decode_heads import ASPPHead, FCNHead
 from mmseg.structures import SegDataSample
 from torch import nn
 
 from sr4ir_mm.checkpoints import load_part
 from sr4ir_mm.checkpoints.converters import from_deeplabv3
 from sr4ir_mm.errors import CheckpointError
-from sr4ir_mm.models.efficiency import keep_float32
+from sr4ir_mm.models.precision import keep_float32
 from sr4ir_mm.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -129,6 +130,26 @@ def test_scores_are_float32_under_autocast(bfloat16):
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
         features = [torch.randn(1, 40, 4, 4), torch.randn(1, 960, 4, 4)]
         assert model.decode_head(features).dtype == model.auxiliary_head(features).dtype == torch.float32
+
+
+def test_the_loss_is_mmsegs_without_the_accuracy(monkeypatch):
+    torch.manual_seed(0)
+    model = build().train()
+    features = [torch.randn(2, 40, 8, 8), torch.randn(2, 960, 8, 8)]
+    samples = []
+    for _ in features:
+        sample = SegDataSample(gt_sem_seg=PixelData(data=torch.randint(0, 4, (1, 32, 32))))
+        sample.gt_sem_seg.data[0, :2] = 255
+        samples.append(sample)
+    for head, former in ((model.decode_head, ASPPHead), (model.auxiliary_head, FCNHead)):
+        scores = head(features)
+        expected = former.loss_by_feat(head, scores, samples)
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.Tensor, 'topk', None)
+            found = head.loss_by_feat(scores, samples)
+        assert 'acc_seg' in expected and set(found) == set(expected) - {'acc_seg'}
+        for name, loss in found.items():
+            torch.testing.assert_close(loss, expected[name])
 
 
 @pytest.fixture

@@ -117,9 +117,9 @@ def test_two_processes_train_with_the_noise_of_one(monkeypatch, sigma):
     noise, image = GaussianNoise(sigma), torch.rand(4, 3, 8, 8)
     torch.manual_seed(3)
     expected = noise(image)
-    monkeypatch.setattr(degradations, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(degradations.noise, 'get_world_size', lambda: 2)
     for rank in range(2):
-        monkeypatch.setattr(degradations, 'get_rank', lambda rank=rank: rank)
+        monkeypatch.setattr(degradations.noise, 'get_rank', lambda rank=rank: rank)
         torch.manual_seed(3)
         assert torch.equal(noise(image[rank::2]), expected[rank::2])
 
@@ -135,7 +135,7 @@ def test_noise_composes_with_downsampling():
     ).eval()
     assert steps.scale == 4
     image = torch.rand(1, 3, 256, 256)
-    error = (steps(image, image_generator('a.png')) - steps[0](image)) * 255
+    error = (steps(image, image_generator('a.png')) - steps.degradations[0](image)) * 255
     assert error.shape[-1] == 64
     assert error.std().item() == pytest.approx(200**0.5, rel=0.03)  # equal noise would add up to 20
 
@@ -148,7 +148,7 @@ def noisy_cascade(**kwargs):
         degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25),
         restorer=dict(type='torch.nn.Identity'),
         recognizer=None,
-        tdp=None,
+        losses={},
         data_preprocessor=dict(type='DetDataPreprocessor', mean=[0.0, 0.0, 0.0], std=[1.0, 1.0, 1.0]),
     )
     return MODELS.build(cascade_cfg(**dict(cfg, **kwargs))).eval()
@@ -179,7 +179,7 @@ def test_in_evaluation_each_image_has_its_own_noise():
     assert same(evaluate(noisy_cascade(), SIZES, order=[2, 0, 3, 1]), together)
     alone = {name: lr for index in range(4) for name, lr in evaluate(model, SIZES, order=[index]).items()}
     assert same(alone, together)
-    other = evaluate(noisy_cascade(noise_seed=1), SIZES)
+    other = evaluate(noisy_cascade(degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25, seed=1)), SIZES)
     assert not any(torch.equal(other[name], together[name]) for name in other)
 
 

@@ -187,7 +187,7 @@ def denoise_cfg(**kwargs):
         scale=1,
         degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25),
         restorer=dict(type='sr4ir_mm.MultiScaleDenoiser', width=4),
-        pixel=dict(type='torch.nn.MSELoss'),
+        losses=dict(pixel=dict(type='torch.nn.MSELoss')),
     )
     return cascade_cfg(**dict(cfg, **kwargs))
 

@@ -29,7 +29,7 @@ def recipe():
     cfg = Config.fromfile(DENOISER)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model).train()
-    model.phases = build_phases(cfg.train_cfg.phases, model.terms, list(model.trainable_parts))
+    model.phases = build_phases(cfg.train_cfg.phases, model)
     return model, CascadeOptimWrapperConstructor(cfg.optim_wrapper)(model)
 
 
@@ -37,7 +37,7 @@ def test_the_pixel_loss_is_half_the_squared_error_on_0_to_255(recipe):
     model, _ = recipe
     sr, hr = torch.rand(2, 2, 3, 8, 8)
     expected = ((255 * sr - 255 * hr) ** 2).sum() / 2 / sr.numel()
-    assert model.pixel(sr, hr).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert model.losses.pixel.loss(sr, hr).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize('path', [DENOISER, SEG, CLS], ids=lambda path: path.stem)
@@ -72,7 +72,7 @@ def test_lambda_is_relative_to_a_mean_squared_error_on_0_to_1(path, weight, batc
     cfg = Config.fromfile(path)
     losses = cfg.train_cfg.phases[0].losses
     sr, hr = torch.rand(2, 1, 3, 8, 8)
-    unit = losses.pixel * MODELS.build(cfg.model.pixel)(sr, hr) / ((sr - hr) ** 2).mean()
+    unit = losses.pixel * MODELS.build(cfg.model.losses.pixel)(sr, hr) / ((sr - hr) ** 2).mean()
     assert losses.task_sr / unit.item() == pytest.approx(weight, rel=1e-5)
     assert cfg.train_dataloader.batch_size == batch
 
@@ -80,7 +80,7 @@ def test_lambda_is_relative_to_a_mean_squared_error_on_0_to_1(path, weight, batc
 @pytest.mark.parametrize('path', sorted(CONFIGS.glob('joint_*_demo.py')), ids=lambda path: path.stem)
 def test_the_demo_has_the_same_lambdas(path):
     cfg, published = Config.fromfile(path), Config.fromfile(SEG if 'fpn' in path.stem else CLS)
-    assert cfg.train_cfg.phases == published.train_cfg.phases and cfg.model.pixel == published.model.pixel
+    assert cfg.train_cfg.phases == published.train_cfg.phases and cfg.model.losses.pixel == published.model.losses.pixel
 
 
 def test_a_negative_lambda_is_refused(recipe):
@@ -90,7 +90,7 @@ def test_a_negative_lambda_is_refused(recipe):
         ConfigError,
         match=r'train_cfg.phases\[0\].losses.task_sr.weight is -0.02; allowed: a number that is ' 'not negative',
     ):
-        build_phases(phases, recipe[0].terms, ['restorer'])
+        build_phases(phases, recipe[0])
 
 
 @pytest.mark.parametrize('name', ['clean_deeplab-vgg16_voc', 'joint_deeplab-vgg16_sigma15_voc'])

@@ -40,7 +40,7 @@ def batch_of(model, data, training=False):
 
 @pytest.mark.parametrize('input_scale', [None, (160, 96)])
 def test_an_iteration_moves_what_it_shall(input_scale):
-    model = detector(input_scale=input_scale)
+    model = detector(task=dict(input_scale=input_scale))
     before = {name: value.clone() for name, value in model.recognizer.named_parameters()}
     check_one_iteration(model, det_batch(((50, 64), (64, 41))))
     frozen = {name for name, value in model.recognizer.named_parameters() if not value.requires_grad}
@@ -53,7 +53,7 @@ def test_an_iteration_moves_what_it_shall(input_scale):
 
 
 def test_samples_are_resized_once_for_all_losses(monkeypatch):
-    model = detector(input_scale=(160, 96))
+    model = detector(task=dict(input_scale=(160, 96)))
     made, seen = [], []
     make, loss = CascadeDetector._make_view, model.recognizer.loss
 
@@ -81,7 +81,7 @@ def test_samples_are_resized_once_for_all_losses(monkeypatch):
 
 @pytest.mark.parametrize('input_scale', [None, (160, 96)])
 def test_a_loss_that_changes_its_samples_does_not_disturb_the_next(input_scale, monkeypatch):
-    model = detector(input_scale=input_scale)
+    model = detector(task=dict(input_scale=input_scale))
     loss, seen = model.recognizer.loss, []
 
     def spoiling(inputs, samples):
@@ -98,11 +98,11 @@ def test_a_loss_that_changes_its_samples_does_not_disturb_the_next(input_scale, 
 
 
 def test_what_the_detector_is_told_about_a_resized_image():
-    model = detector(input_scale=(160, 96))
+    model = detector(task=dict(input_scale=(160, 96)))
     batch = batch_of(model, det_batch(((48, 64), (64, 40)), masks=True))
     model.recognizer.data_preprocessor.pad_mask = True
     model.train()
-    image, samples = model.recognizer_view(batch.hr, batch)
+    image, samples = model.task.view(batch.hr, batch)
     assert samples[1].img_shape == (154, 96) and samples[1].pad_shape == (160, 96)
     assert samples[1].batch_input_shape == (160, 128) == tuple(image.shape[-2:])
     assert samples[1].scale_factor == (96 / 40, 154 / 64)
@@ -117,16 +117,16 @@ def test_what_the_detector_is_told_about_a_resized_image():
 
 
 def test_a_resize_in_the_pipeline_and_one_behind_the_restorer_add_up():
-    model = detector(input_scale=(160, 96))
+    model = detector(task=dict(input_scale=(160, 96)))
     data = det_batch(((48, 64),))
     data['data_samples'][0].set_metainfo(dict(scale_factor=(0.5, 0.25), ori_shape=(192, 128)))
     batch = batch_of(model, data)
-    assert model.recognizer_view(batch.hr, batch)[1][0].scale_factor == (1.0, 0.5)
+    assert model.task.view(batch.hr, batch)[1][0].scale_factor == (1.0, 0.5)
 
 
 def test_predictions_are_at_the_original_size():
     """The detector fed with a resized image, by the host's own preprocessor, says the same."""
-    model = detector(recognizer=faster_rcnn(), restorer=None, tdp=None, input_scale=(128, 96)).eval()
+    model = detector(recognizer=faster_rcnn(), restorer=None, losses={}, task=dict(input_scale=(128, 96))).eval()
     data = det_batch(((48, 64),))
     found = model.test_step(dict(data))[0]
 
@@ -145,7 +145,7 @@ def test_predictions_are_at_the_original_size():
 
 @pytest.mark.parametrize('input_scale', [None, (160, 96)])
 def test_images_of_a_batch_come_back_without_their_padding(input_scale):
-    model = detector(input_scale=input_scale).eval()
+    model = detector(task=dict(input_scale=input_scale)).eval()
     sizes = (45, 62), (33, 37)
     for sample, (height, width) in zip(model.test_step(det_batch(sizes)), sizes):
         assert sample.sr.shape == sample.hr.shape == (3, height, width)
@@ -154,7 +154,7 @@ def test_images_of_a_batch_come_back_without_their_padding(input_scale):
 
 
 def test_padding_is_reflected_and_replicated_where_that_is_too_far():
-    model = detector(input_scale=(160, 96))
+    model = detector(task=dict(input_scale=(160, 96)))
     data = det_batch(((45, 62), (40, 37), (12, 30)))
     hr = batch_of(model, data).hr
     assert hr.shape == (3, 3, 48, 64)  # the largest sides, up to the next multiple of the scale
@@ -169,7 +169,7 @@ def test_padding_is_what_the_recognizer_takes_it_for():
     recognizer.data_preprocessor.pad_value = 7
     model = detector(recognizer=recognizer)
     batch = batch_of(model, det_batch(((32, 64), (32, 40))))
-    image, _ = model.recognizer_view(batch.hr, batch)
+    image, _ = model.task.view(batch.hr, batch)
     assert (image[1, :, :, 40:] == 7).all() and not (image[1, :, :, :40] == 7).any()
 
 
@@ -183,16 +183,16 @@ def test_a_label_that_is_no_class_is_named():
 
 @pytest.mark.parametrize('value', [(800,), (0, 800)])
 def test_a_bad_input_scale_is_named(value):
-    with pytest.raises(ConfigError, match='model.input_scale is .*; allowed: None, or two whole numbers'):
-        detector(input_scale=value)
+    with pytest.raises(ConfigError, match='model.task.input_scale is .*; allowed: None, or two whole numbers'):
+        detector(task=dict(input_scale=value))
 
 
 def test_boxes_of_a_class_are_resized_like_tensors():
     """A data preprocessor with boxtype2tensor=False leaves boxes what the pipeline made them."""
     recognizer = faster_rcnn()
     recognizer.data_preprocessor.boxtype2tensor = False
-    model = detector(recognizer=recognizer, input_scale=(128, 96))
+    model = detector(recognizer=recognizer, task=dict(input_scale=(128, 96)))
     batch = batch_of(model, det_batch(((48, 64),)))
-    _, samples = model.recognizer_view(batch.hr, batch)
+    _, samples = model.task.view(batch.hr, batch)
     boxes = batch.data_samples[0].gt_instances.bboxes.tensor
     torch.testing.assert_close(samples[0].gt_instances.bboxes.tensor, boxes * 2)

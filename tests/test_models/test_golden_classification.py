@@ -71,10 +71,10 @@ def config(folder: Path, loop: dict) -> Config:
             model=dict(
                 type='sr4ir_mm.CascadeClassifier',
                 scale=4,
-                img_range=255,
                 degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
                 restorer=dict(
                     type='mmagic.EDSRNet',
+                    value_range=255,
                     in_channels=3,
                     out_channels=3,
                     mid_channels=16,
@@ -89,7 +89,7 @@ def config(folder: Path, loop: dict) -> Config:
                     neck=dict(type='GlobalAveragePooling'),
                     head=dict(type='LinearClsHead', in_channels=512, num_classes=10),
                 ),
-                tdp=dict(features=[-1], weights=[1.0]),
+                losses=dict(tdp=dict(features=[-1], weights=[1.0])),
             ),
             train_dataloader=dict(
                 batch_size=2,
@@ -101,7 +101,7 @@ def config(folder: Path, loop: dict) -> Config:
                     ann_file='labels.txt',
                     metainfo=dict(classes=[str(index) for index in range(10)]),
                     pipeline=[
-                        dict(type='sr4ir_mm.LoadImageFromFile'),
+                        dict(type='sr4ir_mm.LoadImage'),
                         dict(type='PackInputs'),
                         dict(type='sr4ir_mm.CQMix', grid_size=4),
                     ],

@@ -23,12 +23,18 @@ EMBED = dict(name='embed', update='embedding', losses=dict(embedding=1.0))
 RESTORE = dict(name='restore', update='restorer', losses=dict(pixel=1.0, contrastive=0.5))
 SGD = dict(optimizer=dict(type='SGD', lr=0.1))
 NET = dict(type='sr4ir_mm.FrequencyEmbedding', base_channels=4)
-LEARNING = dict(embedding=NET, contrastive=dict(layers=[4, 1], statistics='per_set'))
+
+
+def learning(embedding=NET, **contrastive):
+    return dict(
+        parts=dict(embedding=embedding),
+        losses=dict(contrastive=dict(dict(layers=[4, 1], statistics='per_set'), **contrastive)),
+    )
 
 
 def build(phases, optim_wrapper=None, **kwargs):
-    model = MODELS.build(cascade_cfg(**dict(LEARNING, **kwargs))).train()
-    model.phases = build_phases([ConfigDict(phase) for phase in phases], model.terms, list(model.trainable_parts))
+    model = MODELS.build(cascade_cfg(**learning(**kwargs))).train()
+    model.phases = build_phases([ConfigDict(phase) for phase in phases], model)
     updated = {part for phase in model.phases for part in phase.update}
     optim_wrapper = optim_wrapper or {part: SGD for part in updated}
     return model, CascadeOptimWrapperConstructor(ConfigDict(copy.deepcopy(optim_wrapper)))(model)
@@ -123,14 +129,16 @@ def test_the_two_kinds_of_statistics_differ_in_nothing_but_the_statistics():
         model, _ = build(
             [RESTORE],
             embedding=dict(NET, norm_cfg=dict(type='GN', num_groups=2)),
-            contrastive=dict(statistics=statistics),
+            statistics=statistics,
         )
         hr, lr = images()
         torch.manual_seed(0)
-        values.append(model.contrastive(model.embedding, hr.flip(3), hr, lr, 4).item())
-        values.append(model.contrastive.embedding_loss(model.embedding, hr.flip(3), hr).item())
+        values.append(model.losses.contrastive.contrast(model.embedding, hr.flip(3), hr, lr, 4).item())
+        values.append(model.losses.contrastive.embedding_loss(model.embedding, hr.flip(3), hr).item())
     assert values[:2] == pytest.approx(values[2:], rel=1e-5)
-    with pytest.raises(ConfigError, match="model.contrastive.statistics is 'per_sets'; .*Did you mean 'per_set'"):
+    with pytest.raises(
+        ConfigError, match="model.losses.contrastive.statistics is 'per_sets'; .*Did you mean 'per_set'"
+    ):
         ContrastiveLoss(statistics='per_sets')
 
 
@@ -179,7 +187,7 @@ def test_weights_and_clipping_are_those_of_images_in_0_to_255():
     hr, lr = images()
     torch.manual_seed(3)
     sr = twin.restorer(lr)
-    contrastive = twin.contrastive(twin.embedding.eval(), sr, hr, lr, 4)
+    contrastive = twin.losses.contrastive.contrast(twin.embedding.eval(), sr, hr, lr, 4)
     (F.l1_loss(255 * sr, 255 * hr) + 5 * contrastive).backward()
     gradients = torch.cat([value.grad.flatten() for value in twin.restorer.parameters() if value.requires_grad])
     assert 0.001 < (gradients.abs() > 1).float().mean() < 0.999
@@ -206,11 +214,11 @@ def differences(one, other, key=''):
 
 def test_configs_of_the_contrasts_differ_in_nothing_else():
     learned = config('edsr-s_x4_div2k')
-    assert differences(learned, config('rgb_edsr-s_x4_div2k')) == {'model.embedding.transform'}
+    assert differences(learned, config('rgb_edsr-s_x4_div2k')) == {'model.parts.embedding.transform'}
     vgg = config('vgg_edsr-s_x4_div2k')
     vgg._cfg_dict.pop('vgg')  # a variable
-    assert {key for key in differences(learned, vgg) if not key.startswith('model.embedding.')} == {
-        'model.contrastive.layers',
+    assert {key for key in differences(learned, vgg) if not key.startswith('model.parts.embedding.')} == {
+        'model.losses.contrastive.layers',
         'train_cfg.phases',
         'optim_wrapper.embedding',
     }
@@ -259,10 +267,10 @@ def test_vgg_returns_the_first_activation_at_each_size(vgg):
 
 
 def test_vgg_teaches_the_restorer_and_stays(vgg):
-    model, optim = build([RESTORE], embedding=vgg, contrastive=dict(layers=[1]))
+    model, optim = build([RESTORE], embedding=vgg, layers=[1])
     before = {name: value.clone() for name, value in model.state_dict().items()}
     hr, lr = images()
-    sr_net, samples = copy.deepcopy(model.restorer), model.contrastive.samples
+    sr_net, samples = copy.deepcopy(model.restorer), model.losses.contrastive.samples
     torch.manual_seed(2)
     logs = model.train_step(seg_batch(), optim)
     torch.manual_seed(2)

@@ -128,7 +128,7 @@ def test_detectors(name):
 @pytest.mark.parametrize('name, input_scale', [('mask_rcnn', None), ('solo', (160, 96)), ('rtmdet_ins', (160, 96))])
 def test_instance_segmentors(name, input_scale):
     path, changes = INSTANCE_SEGMENTORS[name]
-    model = build('Detector', shipped(f'mmdet::{path}', **changes), input_scale=input_scale)
+    model = build('Detector', shipped(f'mmdet::{path}', **changes), task=dict(input_scale=input_scale))
     check_one_iteration(model, det_batch(masks=True))
 
 

@@ -28,7 +28,7 @@ def test_cqmix_of_one_kind_of_patches_is_training_on_it(task, recognizer, batch,
     """To the bit: with p = 1 training on SR, with p = 0 on HR."""
     weights = []
     for loss in ('task_cqmix', term):
-        model, data = build(task, recognizer(), tdp=None), batch()
+        model, data = build(task, recognizer(), losses={}), batch()
         grids = [CQMix(4, prob).transform(dict(inputs=image))['cqmix_grid'] for image in data['inputs']]
         data['cqmix_grid'] = torch.stack(grids) if task == 'Classifier' else grids
         for _ in range(3):
@@ -55,7 +55,7 @@ def test_a_large_tdp_weight_brings_the_features_nearer_than_l1_does():
         blobs = F.interpolate(torch.rand(4, 3, 12, 12, generator=generator), size=(64, 64), mode='bilinear')
         data['inputs'] = (blobs * 255).round().byte()
         phases = [dict(name='restore', update='restorer', losses=dict(pixel=1.0, tdp=weight))]
-        model.phases = build_phases(phases, model.terms, list(model.trainable_parts))
+        model.phases = build_phases(phases, model)
         optimizers = CascadeOptimWrapperConstructor(ConfigDict(restorer=dict(optimizer=dict(type='Adam', lr=1e-3))))(
             model
         )

@@ -163,7 +163,7 @@ def test_the_weights_of_a_checkpoint_count_as_given(tmp_path):
     model = MODELS.build(
         cascade_cfg(
             recognizer=None,
-            tdp=None,
+            losses={},
             data_preprocessor=dict(type='SegDataPreProcessor'),
             restorer=dict(type='sr4ir_mm.Spandrel', checkpoint=str(tmp_path / '4x.pth')),
         )
@@ -172,7 +172,7 @@ def test_the_weights_of_a_checkpoint_count_as_given(tmp_path):
     built = MODELS.build(
         cascade_cfg(
             recognizer=None,
-            tdp=None,
+            losses={},
             data_preprocessor=dict(type='SegDataPreProcessor'),
             restorer=dict(RCAN, type='sr4ir_mm.Spandrel'),
         )

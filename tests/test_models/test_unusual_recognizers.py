@@ -50,17 +50,17 @@ def test_a_classifier_of_timm():
             data_preprocessor=dict(MEAN_STD, to_rgb=True),
         ),
     )
-    assert model.num_classes == NUM_CLASSES
+    assert model.task.num_classes == NUM_CLASSES
     check_one_iteration(model, cls_batch())
     other = {name: value + 1 for name, value in model.state_dict().items()}
     assert not any(model.load_state_dict(other, strict=False))  # nothing is missing, nothing unexpected
     assert all(torch.equal(value, other[name]) for name, value in model.state_dict().items())
     sample, _ = model.val_step(cls_batch())
-    assert model.prediction(sample, tuple('abcd'))['pred_class'] in 'abcd'
+    assert model.task.prediction(sample, tuple('abcd'))['pred_class'] in 'abcd'
 
 
 def test_proposals_alone():
     model = build('Detector', shipped('mmdet::rpn/rpn_r50_fpn_1x_coco.py', **RESNET18))
     check_one_iteration(model, det_batch())
     sample, _ = model.val_step(det_batch())
-    assert {'bboxes', 'scores'} <= set(model.prediction(sample, ('object',)))
+    assert {'bboxes', 'scores'} <= set(model.task.prediction(sample, ('object',)))

@@ -42,7 +42,7 @@ def test_protocols_without_contrastive_learning_drop_its_network(name, demo, pro
     cfg = Config.fromfile(ROOT / 'configs/demo/sr4ir-pcl_fpn_edsr_x4_demo.py')
     made = apply_protocol(cfg, load_protocols(compare.PROTOCOLS, cfg)[name], {})
     if name == 'sr4ir':  # what the config itself does
-        assert made.model.embedding and made.optim_wrapper.embedding
+        assert made.model.parts.embedding and made.optim_wrapper.embedding
         return
     plain = apply_protocol(demo, protocols[name], {})
     assert made.model.to_dict() == plain.model.to_dict()
@@ -327,7 +327,7 @@ def test_the_ablations_are_one_command(study, calls):
         assert f'| {title} |' in table
     assert Config.fromfile(out / 'sr4ir-cqmix-p75/seed_0/config.py').train_dataloader.dataset.pipeline[-1].prob == 0.75
     first = Config.fromfile(out / 'sr4ir-tdp-first/seed_0/config.py')
-    assert first.model.tdp.features == [0]
+    assert first.model.losses.tdp.features == [0]
     assert [metric.type for metric in first.test_evaluator] == ['Accuracy', 'sr4ir_mm.PSNR']
     with pytest.raises(ConfigError, match="--protocols is 'sr4ir-no-tpd'; .* Did you mean 'sr4ir-no-tdp'"):
         study('--study', ABLATIONS, '--protocols', 'sr4ir-no-tpd', configs=[config])

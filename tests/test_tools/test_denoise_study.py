@@ -27,7 +27,7 @@ def test_a_row_for_each_lambda(task):
     """They differ in λ alone, which is relative to a mean squared error on [0, 1]."""
     cfg = Config.fromfile(CONFIGS[task])
     rows = load_protocols(STUDY, cfg)
-    mean_squared_error = cfg.model.pixel.loss_weight
+    mean_squared_error = cfg.model.losses.pixel.loss_weight
     assert mean_squared_error == 255**2 / 2
     made = {weight: apply_protocol(cfg, rows[f'joint-{weight}'], dict(restorer='start.pth')) for weight in WEIGHTS}
     made[0] = apply_protocol(cfg, rows['lambda0'], dict(restorer='start.pth'))

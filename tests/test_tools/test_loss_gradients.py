@@ -42,7 +42,7 @@ def _feature_distance(model, sr, hr):
 def test_what_teaches_a_part(model):
     assert tool.teaching(model, 'restorer') == ['pixel', 'tdp', 'task_sr', 'task_cqmix']
     assert tool.teaching(model, 'recognizer') == ['task_sr', 'task_hr', 'task_cqmix']
-    assert tool.teaching(MODELS.build(cascade_cfg(tdp=None)), 'restorer') == ['pixel', 'task_sr', 'task_cqmix']
+    assert tool.teaching(MODELS.build(cascade_cfg(losses={})), 'restorer') == ['pixel', 'task_sr', 'task_cqmix']
 
 
 def test_table_has_means_of_norms_and_cosines():

@@ -18,6 +18,12 @@ from tests.test_ablations import differences
 SHORT = ['--cfg-options', 'train_cfg.max_epochs=1']
 
 
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """Where relative paths lead."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def train(tool, config_file):
     return lambda *args: tool('train').main([config_file, *args])

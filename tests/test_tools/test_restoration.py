@@ -80,7 +80,7 @@ def test_photographs_with_and_without_the_contrastive_loss(tool, data):
 
 def test_div2k_and_the_benchmarks(tool, data):
     tiny = ['model.restorer.init_cfg=None', 'model.restorer.mid_channels=8', 'model.restorer.num_blocks=1']
-    _, metrics = run(tool, 'edsr-s_x4_div2k.py', 'model.embedding.base_channels=4', *tiny)
+    _, metrics = run(tool, 'edsr-s_x4_div2k.py', 'model.parts.embedding.base_channels=4', *tiny)
     assert {f'{name}/{metric}' for name in BENCHMARKS for metric in ('PSNR', 'SSIM')} <= set(metrics)
 
 

@@ -19,11 +19,11 @@ CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.pare
 def test_a_base_of_this_package_without_a_wheel(tmp_path):
     """The links of the source tree lead to the configs, whatever folder the command runs in."""
     (tmp_path / 'mine.py').write_text(
-        "_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(img_range=2)\n"
+        "_base_ = 'sr4ir_mm::demo/sr4ir_fpn_edsr_x4_demo.py'\nmodel = dict(restorer=dict(value_range=2))\n"
     )
     (tmp_path / 'look.py').write_text(
         f'import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom sr4ir_mm.config import load_config\n'
-        "print(load_config('mine.py', {}).model.img_range)\n"
+        "print(load_config('mine.py', {}).model.restorer.value_range)\n"
     )
     done = subprocess.run([sys.executable, 'look.py'], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.strip() == '2', done.stderr

@@ -37,7 +37,7 @@ def test_the_table_has_the_image_metrics_of_the_package_and_no_other():
         ('mIoU', False),
         ('coco/bbox_mAP', False),
         ('accuracy/top1', False),
-        ('sr4ir_mm.IoUMetric', False),
+        ('sr4ir_mm.PerClassIoUMetric', False),
         (dict(type='Accuracy'), False),
     ],
 )
@@ -65,9 +65,9 @@ def test_the_test_table_puts_image_metrics_last_with_unit_and_direction():
 
 def test_a_protocol_without_recognizer_keeps_image_metrics_alone():
     cfg = Config.fromfile(ROOT / 'configs/demo/sr4ir_fpn_edsr_x4_demo.py')
-    cfg.val_evaluator = cfg.test_evaluator = [dict(type='sr4ir_mm.IoUMetric'), dict(type='sr4ir_mm.NIQE')]
+    cfg.val_evaluator = cfg.test_evaluator = [dict(type='sr4ir_mm.PerClassIoUMetric'), dict(type='sr4ir_mm.NIQE')]
     assert apply_protocol(cfg, SR, {}).val_evaluator == [dict(type='sr4ir_mm.NIQE')]
-    cfg.val_evaluator = [dict(type='sr4ir_mm.IoUMetric')]
+    cfg.val_evaluator = [dict(type='sr4ir_mm.PerClassIoUMetric')]
     with pytest.raises(
         ConfigError, match=r'val_evaluator has no metric of restored images \(PSNR, SSIM, LPIPS, NIQE\)'
     ):

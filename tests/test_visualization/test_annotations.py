@@ -78,7 +78,7 @@ PIPELINES = dict(
 @pytest.mark.parametrize('name', PIPELINES)
 def test_a_box_is_drawn_around_its_object(squares, name, tool, monkeypatch):
     dataset = squares(PIPELINES[name]())
-    cascade = build('Detector', recognizer=faster_rcnn(), tdp=None).eval()
+    cascade = build('Detector', recognizer=faster_rcnn(), losses={}).eval()
     drawn = []
 
     def draw(visualizer, image, sample, **kwargs):

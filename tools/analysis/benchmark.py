@@ -44,11 +44,9 @@ VARIANTS = {
 #: one key of ours against the same without it
 OPTIONS = {
     'channels_last=[]': dict(variant='bfloat16', channels_last=[]),
-    'efficient_conv_bn_eval=False': dict(variant='bfloat16', efficient_conv_bn_eval=False),
-    'efficient_attention=False': dict(variant='bfloat16', efficient_attention=False),
-    'efficient_cpu_ops=False': dict(variant='bfloat16', efficient_cpu_ops=False, channels_last=['restorer']),
-    'efficient_heads=False': dict(variant='bfloat16', efficient_heads=False),
-    'restorer_with_cp=True': dict(variant='bfloat16', restorer_with_cp=True),
+    'conv_bn_eval=False': dict(variant='bfloat16', conv_bn_eval=False),
+    'cpu_ops=False': dict(variant='bfloat16', cpu_ops=False, channels_last=['restorer']),
+    'activation_checkpointing': dict(variant='bfloat16', activation_checkpointing=['restorer']),
     'compile=dict(restorer=dict())': dict(variant='bfloat16', compile=dict(restorer=dict())),
     'compile=dict(recognizer=dict())': dict(variant='bfloat16', compile=dict(recognizer=dict())),
 }
@@ -219,12 +217,8 @@ def options(args: argparse.Namespace) -> None:
     rows = []
     for name in args.cases:
         variants = {'as it is': dict(variant='bfloat16'), **{key: OPTIONS[key] for key in args.changes}}
-        if 'SwinIR' not in name:
-            variants.pop('efficient_attention=False', None)
         if 'ResNet' in name:
-            variants.pop('efficient_cpu_ops=False', None)
-        if 'DeepLab' not in name:
-            variants.pop('efficient_heads=False', None)
+            variants.pop('cpu_ops=False', None)
         workers = {key: Worker(CASES[name], **arguments) for key, arguments in variants.items()}
         times = in_turns(workers, 'seconds', args.repeats)
         memory = {key: worker.ask('memory') for key, worker in workers.items()}
@@ -391,7 +385,7 @@ def loading(args: argparse.Namespace) -> None:
     from sr4ir_mm.registry import TRANSFORMS
 
     count, rng = 64, np.random.RandomState(0)
-    load = dict(type='sr4ir_mm.LoadImageFromFile')
+    load = dict(type='sr4ir_mm.LoadImage')
     ways = {'LoadImageFromFile': load, 'Cached': dict(type='sr4ir_mm.Cached', transforms=[load])}
     transforms = {name: TRANSFORMS.build(cfg) for name, cfg in ways.items()}
     times: Dict[str, List[float]] = {name: [] for name in ways}

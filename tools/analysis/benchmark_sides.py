@@ -19,6 +19,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData, PixelData
 from torch import Tensor
 
+from sr4ir_mm.engine.efficiency import apply_efficiency
 from sr4ir_mm.engine.hooks.record import peak_memory
 from sr4ir_mm.models.batch import Batch, blend, copy_sample
 from sr4ir_mm.models.phases import build_phases, only_training
@@ -66,14 +67,8 @@ def make_batch(host: str, side: int, batch: int) -> dict:
     )
 
 
-#: the keys of ours that the reference has not
-PLAIN = dict(
-    channels_last=[],
-    efficient_conv_bn_eval=False,
-    efficient_attention=False,
-    efficient_cpu_ops=False,
-    efficient_heads=False,
-)
+#: the settings of `efficiency` that the reference has not
+PLAIN = dict(channels_last=[], conv_bn_eval=False, cpu_ops=False)
 
 
 class Side:
@@ -82,7 +77,7 @@ class Side:
     Args:
         case: What is trained.
         variant: ``reference``, or the precision in which the iteration of this package runs.
-        **options: Keys of the config's model.
+        **options: Keys of the config's `efficiency`.
     """
 
     def __init__(self, case: Case, variant: str, **options) -> None:
@@ -95,23 +90,26 @@ class Side:
             importlib.import_module(f'{library}.models')
         self.libraries = peak_memory()[0]
         reference = variant == 'reference'
-        cfg.model.update(PLAIN if reference else options)
+        if reference and cfg.model.get('restorer', {}).get('type') == 'sr4ir_mm.SwinIR':
+            cfg.model.restorer.type = 'mmagic.SwinIRNet'
         torch.manual_seed(0)
         self.case, self.variant = case, variant
         self.model = MODELS.build(cfg.model).train()
         if torch.cuda.is_available():
             self.model.cuda()
-        self.phases = build_phases(cfg.train_cfg.phases, self.model.terms, list(self.model.trainable_parts))
+        efficiency = PLAIN if reference else {**cfg.get('efficiency', {}), **options}
+        apply_efficiency(self.model, **efficiency)
+        self.phases = build_phases(cfg.train_cfg.phases, self.model)
         self.model.phases = self.phases
         self.optim_wrapper = build_optim_wrapper(
             self.model, dict(copy.deepcopy(cfg.optim_wrapper), amp='bfloat16' if variant == 'bfloat16' else None)
         )
-        self.batch = make_batch(self.model.host, case.side, case.batch)
+        self.batch = make_batch(self.model.task.host, case.side, case.batch)
         self.iteration: Callable[[], None] = self._reference if reference else self._ours
         if reference:
             self._features: List = []
             recognizer = self.model.recognizer
-            source = recognizer.neck if self.model.host == 'mmdet' else recognizer.backbone
+            source = recognizer.neck if self.model.task.host == 'mmdet' else recognizer.backbone
             source.register_forward_hook(lambda module, args, output: self._features.append(output))
 
     def _copy_batch(self) -> dict:
@@ -123,9 +121,9 @@ class Side:
     def _whole_recognizer(self, image: Tensor, batch: Batch) -> List[Tensor]:
         """The features of the TDP loss as the reference gets them: all heads run along."""
         self._features.clear()
-        image, samples = self.model.recognizer_view(image, batch)
+        image, samples = self.model.task.view(image, batch)
         self.model.recognizer.predict(image, [copy_sample(sample) for sample in samples])
-        return self.model.tdp.select(self._features[0])
+        return self.model.losses.tdp.select(self._features[0])
 
     def _reference(self) -> None:
         model, wrapper = self.model, self.optim_wrapper
@@ -134,18 +132,21 @@ class Side:
         hr, lr = batch.hr, batch.lr
         restore, recognize = self.phases
         with only_training(model.parts, restore.update):
-            sr = model.restore(lr, hr)
+            sr = model.restoration(lr)
             loss = F.l1_loss(sr, hr)
             with torch.no_grad():
                 hr_features = self._whole_recognizer(hr, batch)
-            loss = loss + model.tdp(self._whole_recognizer(sr, batch), hr_features)
+            loss = loss + model.losses.tdp.compare(self._whole_recognizer(sr, batch), hr_features)
             wrapper['restorer'].zero_grad()
             loss.backward()
             wrapper['restorer'].step()
-        graph = model.restore(lr, hr)  # with a graph that nobody needs
+        graph = model.restoration(lr)  # with a graph that nobody needs
         sr = graph.detach()
         images = (sr, hr, blend(sr, hr, batch.cqmix_grid))
-        loss = sum(loss.weight * model._task_loss(image, batch) for loss, image in zip(recognize.losses, images))
+        loss = sum(
+            loss.weight * model.parse_losses(model.task.loss(image, batch))[0]
+            for loss, image in zip(recognize.losses, images)
+        )
         wrapper['recognizer'].zero_grad()
         loss.backward()
         wrapper['recognizer'].step()
@@ -206,7 +207,7 @@ class Side:
         return 2 * less - more, (more - less) // few
 
     def _bytes_of(self, batch: int) -> int:
-        self.batch = make_batch(self.model.host, self.case.side, batch)
+        self.batch = make_batch(self.model.task.host, self.case.side, batch)
         return self.live_bytes()[0]
 
     def breakdown(self) -> Dict[str, float]:
@@ -217,10 +218,10 @@ class Side:
             for owner, name, label in (
                 (model, 'restore', 'restorer'),
                 (Batch, 'backward_to_restorer', 'restorer'),
-                (model, '_task_loss', 'recognizer'),
-                (model, 'extract_features', 'recognizer'),
-                (model.pixel, 'forward', 'loss'),
-                (model.tdp, 'forward', 'loss'),
+                (model.task, 'loss', 'recognizer'),
+                (model.task, 'extract_features', 'recognizer'),
+                (model.losses.pixel, 'forward', 'loss'),
+                (model.losses.tdp, 'compare', 'loss'),
                 (Tensor, 'backward', 'recognizer'),
                 (self.optim_wrapper, 'step', 'optimizer'),
                 (model.data_preprocessor, 'forward', 'data'),

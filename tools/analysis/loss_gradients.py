@@ -45,9 +45,11 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def teaching(model: Cascade, part: str) -> List[str]:
     """The loss terms that can teach a part and that the model has everything for."""
-    needs = dict(tdp=model.tdp, contrastive=model.embedding, embedding=model.embedding)
-    terms = [term for term, taught in model.terms.items() if part in taught and needs.get(term, True) is not None]
-    return [term for term in terms if model.recognizer is not None or not term.startswith('task_')]
+    return [
+        term
+        for term, loss in model.losses.items()
+        if part in loss.teaches and all(needed in model.parts for needed in loss.needs)
+    ]
 
 
 def gradients(model: Cascade, part: str, terms: Sequence[str], data: dict) -> Dict[str, Dict[str, Tensor]]:
@@ -60,7 +62,7 @@ def gradients(model: Cascade, part: str, terms: Sequence[str], data: dict) -> Di
         model.zero_grad()
         batch.start_phase(part == 'restorer')
         with only_training(model.parts, [part]):
-            value = getattr(model, f'loss_{term}')(batch)
+            value = model.losses[term](model, batch)
             value.backward()
             batch.backward_to_restorer()
         flat = [torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in parameters]

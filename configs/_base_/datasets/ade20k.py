@@ -1,7 +1,7 @@
 # ADE20K: 20,210 images for training, 2,000 for validation, 150 classes; mmseg's pipelines.
 _base_ = 'mmseg::_base_/datasets/ade20k.py'
 default_scope = 'mmseg'
-load = dict(type='sr4ir_mm.LoadImageFromFile')
+load = dict(type='sr4ir_mm.LoadImage')
 train_pipeline = [load, *_base_.train_pipeline[1:], dict(type='sr4ir_mm.CQMix', grid_size=8)]
 test_pipeline = [load, *_base_.test_pipeline[1:]]
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))

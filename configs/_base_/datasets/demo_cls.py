@@ -1,7 +1,7 @@
 # Single handwritten digits on colored backgrounds, made by tools/make_demo_data.py.
 default_scope = 'mmpretrain'
 train_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='PackInputs'),
     dict(type='sr4ir_mm.CQMix', grid_size=4),
 ]

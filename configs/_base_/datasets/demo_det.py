@@ -16,14 +16,14 @@ metainfo = dict(
     ],
 )
 train_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs'),
     dict(type='sr4ir_mm.CQMix', grid_size=8),
 ]
 # The metric makes its COCO ground truth from `instances`.
 test_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'instances')),
 ]

@@ -17,7 +17,7 @@ metainfo = dict(
     ],
 )
 train_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
     dict(type='sr4ir_mm.CQMix', grid_size=8),

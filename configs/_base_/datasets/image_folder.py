@@ -3,14 +3,14 @@
 # the data set.
 default_scope = 'mmpretrain'
 train_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='RandomCrop'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
     dict(type='sr4ir_mm.CQMix', grid_size=4),
 ]
 test_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='CenterCrop'),
     dict(type='PackInputs'),
 ]

@@ -11,7 +11,7 @@ train_dataloader = dict(
         data_root='data/imagenet/train',
         with_label=False,
         pipeline=[
-            dict(type='sr4ir_mm.LoadImageFromFile'),
+            dict(type='sr4ir_mm.LoadImage'),
             dict(type='RandomCrop', crop_size=48, pad_if_needed=True, padding_mode='reflect'),
             dict(type='RandomFlip', prob=0.5, direction='horizontal'),
             dict(type='PackInputs'),

@@ -8,7 +8,7 @@ test_dataloader = dict(
         type='CustomDataset',
         data_root='data/kodak',
         with_label=False,
-        pipeline=[dict(type='sr4ir_mm.LoadImageFromFile'), dict(type='PackInputs')],
+        pipeline=[dict(type='sr4ir_mm.LoadImage'), dict(type='PackInputs')],
     ),
 )
 # in RGB, rounded to 8 bits, without a border of 3 pixels

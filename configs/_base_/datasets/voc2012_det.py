@@ -5,7 +5,7 @@ default_scope = 'mmdet'
 dataset_type = 'sr4ir_mm.VOCDetectionDataset'
 data_root = 'data/VOCdevkit/'
 train_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
@@ -13,7 +13,7 @@ train_pipeline = [
 ]
 # The metric makes its COCO ground truth from `instances`.
 test_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'instances')),
 ]

@@ -3,7 +3,7 @@ default_scope = 'mmseg'
 dataset_type = 'PascalVOCDataset'
 data_root = 'data/VOCdevkit/VOC2012'
 train_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations'),
     dict(type='ResizeShortestEdge', scale=520, max_size=10000),
     dict(type='RandomCrop', crop_size=(480, 480)),
@@ -13,7 +13,7 @@ train_pipeline = [
 ]
 # Image and label are compared at a short side of 520 pixels.
 test_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations'),
     dict(type='ResizeShortestEdge', scale=520, max_size=10000),
     dict(type='sr4ir_mm.SetOriShape'),

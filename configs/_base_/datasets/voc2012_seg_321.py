@@ -1,14 +1,14 @@
 # VOC2012 segmentation at its original size: crops of 321×321 pixels for training, whole images for validation.
 _base_ = 'voc2012_seg.py'
 train_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations'),
     dict(type='RandomCrop', crop_size=(321, 321)),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [
-    dict(type='sr4ir_mm.LoadImageFromFile'),
+    dict(type='sr4ir_mm.LoadImage'),
     dict(type='LoadAnnotations'),
     dict(type='PackSegInputs'),
 ]

@@ -2,7 +2,6 @@
 norm_cfg = dict(type='BN')
 model = dict(
     type='sr4ir_mm.CascadeSegmentor',
-    efficient_conv_bn_eval=True,
     recognizer=dict(
         _scope_='mmseg',
         type='EncoderDecoder',
@@ -49,5 +48,6 @@ model = dict(
         test_cfg=dict(mode='whole'),
     ),
     # the last feature map of the backbone, before the ASPP: 960 channels
-    tdp=dict(features=[-1], weights=[1.0]),
+    losses=dict(tdp=dict(features=[-1], weights=[1.0])),
 )
+efficiency = dict(conv_bn_eval=True)

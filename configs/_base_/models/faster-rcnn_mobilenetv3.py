@@ -10,9 +10,8 @@
 # sr4ir_mm.VOCDetectionDataset.
 model = dict(
     type='sr4ir_mm.CascadeDetector',
-    efficient_conv_bn_eval=True,
     # restored at original size; the detector sees a long side of at most 1333 and a short side of at most 800 pixels
-    input_scale=(1333, 800),
+    task=dict(input_scale=(1333, 800)),
     recognizer=dict(
         _scope_='mmdet',
         type='FasterRCNN',
@@ -107,5 +106,6 @@ model = dict(
         ),
     ),
     # the two finest levels of the FPN
-    tdp=dict(features=[0, 1], weights=[0.5, 0.5]),
+    losses=dict(tdp=dict(features=[0, 1], weights=[0.5, 0.5])),
 )
+efficiency = dict(conv_bn_eval=True)

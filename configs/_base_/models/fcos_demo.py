@@ -43,5 +43,5 @@ model = dict(
         ),
         test_cfg=dict(nms_pre=200, score_thr=0.05, nms=dict(type='nms', iou_threshold=0.6), max_per_img=50),
     ),
-    tdp=dict(features=[0, 1], weights=[0.5, 0.5]),
+    losses=dict(tdp=dict(features=[0, 1], weights=[0.5, 0.5])),
 )

@@ -36,5 +36,5 @@ model = dict(
         train_cfg=dict(),
         test_cfg=dict(mode='whole'),
     ),
-    tdp=dict(features=[0], weights=[1.0]),
+    losses=dict(tdp=dict(features=[0], weights=[1.0])),
 )

@@ -1,7 +1,6 @@
 # ResNet-18 with ImageNet weights. The number of classes comes with the data set.
 model = dict(
     type='sr4ir_mm.CascadeClassifier',
-    efficient_conv_bn_eval=True,
     recognizer=dict(
         _scope_='mmpretrain',
         type='ImageClassifier',
@@ -24,5 +23,6 @@ model = dict(
         ),
     ),
     # layer 4, before the pooling: 512 channels
-    tdp=dict(features=[-1], weights=[1.0]),
+    losses=dict(tdp=dict(features=[-1], weights=[1.0])),
 )
+efficiency = dict(conv_bn_eval=True)

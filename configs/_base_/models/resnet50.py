@@ -3,7 +3,6 @@ _base_ = 'mmpretrain::_base_/models/resnet50.py'
 model = dict(
     _delete_=True,
     type='sr4ir_mm.CascadeClassifier',
-    efficient_conv_bn_eval=True,
     recognizer=dict(
         _base_.model,
         backbone=dict(_base_.model.backbone, out_indices=(2, 3)),  # the head takes the last one
@@ -14,5 +13,6 @@ model = dict(
         ),
     ),
     # layer 4, before the pooling: 2048 channels
-    tdp=dict(features=[-1], weights=[1.0]),
+    losses=dict(tdp=dict(features=[-1], weights=[1.0])),
 )
+efficiency = dict(conv_bn_eval=True)

@@ -13,5 +13,5 @@ model = dict(
             type='LinearClsHead', in_channels=128, num_classes=10, loss=dict(type='CrossEntropyLoss', loss_weight=1.0)
         ),
     ),
-    tdp=dict(features=[-1], weights=[1.0]),
+    losses=dict(tdp=dict(features=[-1], weights=[1.0])),
 )

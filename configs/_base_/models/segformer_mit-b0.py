@@ -13,5 +13,5 @@ model = dict(
     type='sr4ir_mm.CascadeSegmentor',
     recognizer=recognizer,
     # all four stages of the backbone
-    tdp=dict(features=[0, 1, 2, 3], weights=[0.25, 0.25, 0.25, 0.25]),
+    losses=dict(tdp=dict(features=[0, 1, 2, 3], weights=[0.25, 0.25, 0.25, 0.25])),
 )

@@ -4,5 +4,5 @@ restoration = dict(
     scale=1,
     degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25),
     restorer=dict(type='sr4ir_mm.MultiScaleDenoiser', width=8, momentum=0.1),
-    pixel=dict(type='mmagic.MSELoss', loss_weight=0.5 * 255**2),
+    losses=dict(pixel=dict(type='mmagic.MSELoss', loss_weight=0.5 * 255**2)),
 )

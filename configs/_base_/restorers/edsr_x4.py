@@ -1,5 +1,5 @@
 # EDSR-baseline: 16 blocks of 64 channels. mmagic's weights work on [0, 1]; for weights that work on 0–255 inside, as
-# those of EDSR-PyTorch, set model.img_range=255 and multiply rgb_mean by 255.
+# those of EDSR-PyTorch, set value_range=255 here and multiply rgb_mean by 255.
 restoration = dict(
     scale=4,
     degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),

@@ -2,7 +2,7 @@
 restoration = dict(
     scale=1,
     degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=25),
-    pixel=dict(type='mmagic.MSELoss', loss_weight=0.5 * 255**2),
+    losses=dict(pixel=dict(type='mmagic.MSELoss', loss_weight=0.5 * 255**2)),
     restorer=dict(
         type='mmagic.NAFNet',
         img_channels=3,

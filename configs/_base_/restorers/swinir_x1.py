@@ -4,6 +4,6 @@ _base_ = 'swinir_x4.py'
 restoration = dict(
     scale=1,
     degradation=dict(_delete_=True, type='sr4ir_mm.GaussianNoise', sigma=25),
-    pixel=dict(type='mmagic.MSELoss', loss_weight=0.5 * 255**2),
+    losses=dict(pixel=dict(type='mmagic.MSELoss', loss_weight=0.5 * 255**2)),
     restorer=dict(upscale=1, img_size=128, upsampler='', init_cfg=None),
 )

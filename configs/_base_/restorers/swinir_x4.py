@@ -3,7 +3,7 @@ restoration = dict(
     scale=4,
     degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=4),
     restorer=dict(
-        type='mmagic.SwinIRNet',
+        type='sr4ir_mm.SwinIR',
         upscale=4,
         in_chans=3,
         img_size=48,

@@ -2,7 +2,7 @@
 # network has the restorer's learning rate, without a schedule, and each set of samples passes it alone. Published for
 # NLSN: lr=5e-6, restart_weights=[1, 0.5, 0.5], eta_min=1e-9. For other restorers nothing is published.
 _base_ = ['../pcl.py', '../default_runtime.py']
-pcl = dict(model=dict(contrastive=dict(statistics='per_set')))
+pcl = dict(model=dict(losses=dict(contrastive=dict(statistics='per_set'))))
 train_cfg = dict(
     type='sr4ir_mm.AlternatingIterTrainLoop',
     max_iters=600000,

@@ -1,7 +1,12 @@
 # Each stage of the study: SR4IR + PCL, from which the protocols leave out what they do not have. One cosine for each
 # part; the TDP loss begins after the first epoch.
 _base_ = ['demo.py', '../pcl.py']
-pcl = dict(model=dict(embedding=dict(base_channels=8), contrastive=dict(samples=dict(num_sharpened=1, num_blurred=1))))
+pcl = dict(
+    model=dict(
+        parts=dict(embedding=dict(base_channels=8)),
+        losses=dict(contrastive=dict(samples=dict(num_sharpened=1, num_blurred=1))),
+    )
+)
 train_cfg = dict(
     max_epochs=4,
     val_interval=4,

@@ -11,11 +11,11 @@ from typing import Dict, NoReturn, Optional, Union
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
-from mmengine.hooks import CheckpointHook as _CheckpointHook
-from mmengine.hooks import EMAHook
+from mmengine.hooks import CheckpointHook, EMAHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.utils import apply_to
 
+from sr4ir_mm.checkpoints import use_safe_loader
 from sr4ir_mm.checkpoints.resume import check_fits, check_resumable, differences, gather_processes, kinds, load_buffers
 from sr4ir_mm.engine.stop import EXIT_CODE, spare_workers
 from sr4ir_mm.errors import CheckpointError, ConfigError
@@ -24,7 +24,7 @@ from sr4ir_mm.utils.files import write_at_once
 from sr4ir_mm.utils.random_state import get_random_state, set_random_state
 from sr4ir_mm.utils.runner import loaded_from, unwrap
 
-from .runtime_info import RuntimeInfoHook
+from .runtime_info import DeferredLossHook
 
 
 @register_backend('atomic')
@@ -43,7 +43,7 @@ class AtomicBackend(LocalBackend):
 
 
 @HOOKS.register_module()
-class CheckpointHook(_CheckpointHook):
+class ResumableCheckpointHook(CheckpointHook):
     """MMEngine's hook of this name, with files that are never half written and an exact resume.
 
     Besides what MMEngine saves, a checkpoint keeps the random numbers and the batch-norm statistics of every process,
@@ -70,6 +70,9 @@ class CheckpointHook(_CheckpointHook):
         self._common_val_batches = 0
         self._stopped = False
         self._superseded: Optional[str] = None
+
+    def before_run(self, runner: Runner) -> None:
+        use_safe_loader()  # before the runner reads what it loads or resumes
 
     def before_train(self, runner: Runner) -> None:
         kept = self._own_files(runner)
@@ -184,7 +187,7 @@ class CheckpointHook(_CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         for hook in runner.hooks:
-            if isinstance(hook, RuntimeInfoHook):
+            if isinstance(hook, DeferredLossHook):
                 hook.read_losses(runner)  # the logs are saved too
         _check_finite(runner)
         # every process comes here, but only the main one reaches `before_save_checkpoint`

@@ -1,7 +1,6 @@
 """What the training loops ask of checkpoints and of the hook that writes them, before they take anything."""
 
-from mmengine.hooks import CheckpointHook as _CheckpointHook
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -9,7 +8,7 @@ from sr4ir_mm.checkpoints.content import find_mistakes
 from sr4ir_mm.errors import CheckpointError, ConfigError, some
 from sr4ir_mm.utils.runner import loaded_from, unwrap
 
-from .checkpoint import CheckpointHook
+from .checkpoint import ResumableCheckpointHook
 
 #: what MMEngine writes into its message hub before a resume overwrites it; among it the text of a config, which is code
 _OF_THIS_RUN = ('cfg', 'seed', 'experiment_name', 'mmengine_version')
@@ -48,12 +47,12 @@ def check_checkpoint_hook(runner: Runner) -> None:
     Raises:
         ConfigError: What to write instead.
     """
-    hooks = [hook for hook in runner.hooks if isinstance(hook, _CheckpointHook)]
-    foreign = [type(hook).__name__ for hook in hooks if not isinstance(hook, CheckpointHook)]
+    hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    foreign = [type(hook).__name__ for hook in hooks if not isinstance(hook, ResumableCheckpointHook)]
     if foreign or runner._resume and not hooks:
         found = f'is a {foreign[0]} of another library' if foreign else 'is missing'
         raise ConfigError(
             f'default_hooks.checkpoint {found}; a training here needs '
-            "dict(type='sr4ir_mm.CheckpointHook', …), which resumes exactly and removes no files but its "
+            "dict(type='sr4ir_mm.ResumableCheckpointHook', …), which resumes exactly and removes no files but its "
             'own.'
         )

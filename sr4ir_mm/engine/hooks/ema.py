@@ -1,6 +1,6 @@
 from typing import Optional
 
-from mmengine.hooks import EMAHook as _EMAHook
+from mmengine.hooks import EMAHook
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
@@ -11,7 +11,7 @@ from sr4ir_mm.utils.runner import loaded_from, unwrap
 
 
 @HOOKS.register_module()
-class EMAHook(_EMAHook):
+class PartEMAHook(EMAHook):
     """MMEngine's hook of this name, for one part of a cascade or for all of it.
 
     Args:
@@ -27,7 +27,7 @@ class EMAHook(_EMAHook):
     def before_run(self, runner: Runner) -> None:
         cascade = unwrap(runner.model)
         if self.part is not None:
-            check_choice(self.part, cascade.parts, 'EMAHook.part')
+            check_choice(self.part, cascade.parts, 'PartEMAHook.part')
         self.src_model = cascade if self.part is None else cascade.parts[self.part]
         self.ema_model = MODELS.build(self.ema_cfg, default_args=dict(model=self.src_model))
 

@@ -25,7 +25,7 @@ _STAGES = (
 #: hooks that cannot work with a cascade: the reason, and what to write instead
 REFUSED = {
     'mmdet.MeanTeacherHook': 'averages a student into a teacher, which a cascade does not have; for a moving average write '
-    "dict(type='sr4ir_mm.EMAHook', part='recognizer')",
+    "dict(type='sr4ir_mm.PartEMAHook', part='recognizer')",
     'mmdet.TrackVisualizationHook': _PANELS,
     'mmdet.GroundingVisualizationHook': _PANELS,
     'mmpretrain.DenseCLHook': _SELF_SUPERVISED,
@@ -36,7 +36,7 @@ REFUSED = {
     'mmpretrain.PreciseBNHook': 'runs the model without the phases of a training; to estimate batch norm again before a '
     "test write dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=…)",
     'mmagic.ExponentialMovingAverageHook': 'looks for networks by names that a cascade does not have; write '
-    "dict(type='sr4ir_mm.EMAHook', part='restorer')",
+    "dict(type='sr4ir_mm.PartEMAHook', part='restorer')",
     'mmagic.PGGANFetchDataHook': 'changes the data for a generative network that grows; leave it out',
     'mmagic.PickleDataHook': 'looks for outputs by names that a cascade does not have; tools/infer.py writes restored '
     'images',
@@ -134,7 +134,7 @@ def _problems(hook: Hook, recognizer: Optional[nn.Module], dataset: Dataset, wra
             if getattr(type(hook), method) is not getattr(Hook, method):
                 yield (
                     'looks into checkpoints, which are those of the whole cascade; write it without '
-                    "sr4ir_mm.RecognizerHook, or for an average dict(type='sr4ir_mm.EMAHook', part='recognizer')"
+                    "sr4ir_mm.RecognizerHook, or for an average dict(type='sr4ir_mm.PartEMAHook', part='recognizer')"
                 )
     for name in names:
         if name in OF_THE_RECOGNIZER and not wrapped:

@@ -4,8 +4,7 @@ import math
 from typing import Dict, List, Optional, Tuple
 
 import torch
-from mmengine.hooks import LoggerHook
-from mmengine.hooks import RuntimeInfoHook as _RuntimeInfoHook
+from mmengine.hooks import LoggerHook, RuntimeInfoHook
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -17,7 +16,7 @@ def _image_paths(data_batch: dict) -> list:
 
 
 @HOOKS.register_module()
-class RuntimeInfoHook(_RuntimeInfoHook):
+class DeferredLossHook(RuntimeInfoHook):
     """MMEngine's, but it waits for the losses only when they are wanted, and stops the training where they are not finite.
 
     Args:

@@ -6,16 +6,17 @@ values, and has a 3×3 convolution after that.
 """
 
 from functools import partial
-from typing import Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads import ASPPHead, FCNHead
-from torch import nn
+from mmseg.models.utils import resize
+from torch import Tensor, nn
 
 from sr4ir_mm.errors import CheckpointError
 
 
-class _DefaultInit:
+class _TorchvisionHead:
     """Initialize as PyTorch does by default, which torchvision keeps.
 
     mmseg draws these convolutions two to six times as wide. Before a batch norm this changes no output, but it makes
@@ -31,8 +32,17 @@ class _DefaultInit:
                 module.reset_parameters()
         self.is_init = True
 
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: List) -> Dict[str, Tensor]:
+        """Compute the loss without the accuracy of the batch, which is not logged and which a GPU's host waits for."""
+        if self.sampler is not None or isinstance(self.loss_decode, nn.ModuleList):
+            return super().loss_by_feat(seg_logits, batch_data_samples)
+        labels = self._stack_batch_gt(batch_data_samples)
+        scores = resize(seg_logits, labels.shape[2:], mode='bilinear', align_corners=self.align_corners)
+        loss = self.loss_decode(scores, labels.squeeze(1), ignore_index=self.ignore_index)
+        return {self.loss_decode.loss_name: loss}
 
-class DeepLabV3Head(_DefaultInit, ASPPHead):
+
+class DeepLabV3Head(_TorchvisionHead, ASPPHead):
     """Classify each pixel from atrous spatial pyramid pooling, as torchvision's ``DeepLabHead``.
 
     A 1×1 convolution, one dilated 3×3 convolution for each further rate and the pooled image, all of ``channels``
@@ -76,7 +86,7 @@ class DeepLabV3Head(_DefaultInit, ASPPHead):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
-class DeepLabV3AuxiliaryHead(_DefaultInit, FCNHead):
+class DeepLabV3AuxiliaryHead(_TorchvisionHead, FCNHead):
     """Classify each pixel of an earlier feature map while training, as torchvision's ``FCNHead``.
 
     One 3×3 convolution with batch norm and ReLU, dropout of single values, and the classifier. Its parameters have the

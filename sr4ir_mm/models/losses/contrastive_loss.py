@@ -1,3 +1,5 @@
+"""The losses of PCL-SR."""
+
 from contextlib import contextmanager
 from typing import Iterator, List, Sequence
 
@@ -7,7 +9,11 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sr4ir_mm.errors import ConfigError, check_choice
+from sr4ir_mm.models.batch import Batch
+from sr4ir_mm.models.phases import only_training
 from sr4ir_mm.registry import MODELS
+
+from .base import LossTerm
 
 
 def _full(value: Tensor) -> Tensor:
@@ -71,8 +77,8 @@ def batch_statistics(network: nn.Module) -> Iterator[None]:
 
 
 @MODELS.register_module()
-class ContrastiveLoss(nn.Module):
-    r"""The two losses of PCL-SR (arXiv 2111.13924): of the restorer, and of the embedding network that serves it.
+class ContrastiveLoss(LossTerm):
+    r"""The contrastive loss of PCL-SR (arXiv 2111.13924), in the features of ``model.parts.embedding``.
 
     Images are RGB in [0, 1], (N, 3, H, W).
 
@@ -88,6 +94,8 @@ class ContrastiveLoss(nn.Module):
             normalized by its own statistics.
     """
 
+    needs = ('embedding',)
+
     def __init__(
         self,
         layers: Sequence[int] = (4,),
@@ -98,17 +106,23 @@ class ContrastiveLoss(nn.Module):
     ) -> None:
         super().__init__()
         if not layers:
-            raise ConfigError('model.contrastive.layers is empty; it needs at least one layer, for example [4].')
+            raise ConfigError('model.losses.contrastive.layers is empty; it needs at least one layer, for example [4].')
         if temperature <= 0:
-            raise ConfigError(f'model.contrastive.temperature is {temperature}; allowed: a number above 0.')
+            raise ConfigError(f'model.losses.contrastive.temperature is {temperature}; allowed: a number above 0.')
         self.layers = tuple(layers)
-        self.form = check_choice(form, ('info_nce', 'cosine'), 'model.contrastive.form')
+        self.form = check_choice(form, ('info_nce', 'cosine'), 'model.losses.contrastive.form')
         self.temperature = temperature
-        self.statistics = check_choice(statistics, ('running', 'per_set'), 'model.contrastive.statistics')
+        self.statistics = check_choice(statistics, ('running', 'per_set'), 'model.losses.contrastive.statistics')
         self.samples = MODELS.build(dict(dict(type='sr4ir_mm.HardSamples'), **samples))
 
-    def forward(self, embedding: nn.Module, sr: Tensor, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
-        """How much nearer ``sr`` is to the negatives than to the positives; its gradient goes to ``sr``.
+    def forward(self, cascade: nn.Module, batch: Batch) -> Tensor:
+        embedding = cascade.parts['embedding']
+        # in a joint phase too: the embedding network shall not learn to please the restorer
+        with only_training(dict(embedding=embedding), ()):
+            return self.contrast(embedding, batch.sr, batch.hr, batch.lr, cascade.scale)
+
+    def contrast(self, embedding: nn.Module, sr: Tensor, hr: Tensor, lr: Tensor, scale: int) -> Tensor:
+        """Compute how much nearer ``sr`` is to the negatives than to the positives; its gradient goes to ``sr``.
 
         Args:
             embedding: The embedding network.
@@ -150,3 +164,25 @@ class ContrastiveLoss(nn.Module):
         # together, so that the batch norms learn the statistics that they use when the restorer is trained
         logits = embedding(torch.cat([real, fake]).flatten(0, 1))
         return dual_contrastive_loss(*logits.split([real.shape[:2].numel(), fake.shape[:2].numel()]))
+
+
+@MODELS.register_module()
+class EmbeddingLoss(LossTerm):
+    """The loss from which PCL-SR's embedding network learns to tell clean images from restored ones.
+
+    Its samples and statistics are those of the loss ``contrastive``.
+    """
+
+    teaches = ('embedding',)
+    needs = ('embedding',)
+
+    def check(self, cascade: nn.Module) -> None:
+        embedding = cascade.parts['embedding']
+        if getattr(embedding, 'frozen', False):
+            raise ConfigError(
+                f'A phase has the loss `embedding`, but model.parts.embedding ({type(embedding).__name__}) '
+                'does not learn; leave the loss and its phase out.'
+            )
+
+    def forward(self, cascade: nn.Module, batch: Batch) -> Tensor:
+        return cascade.losses['contrastive'].embedding_loss(cascade.parts['embedding'], batch.sr, batch.hr)

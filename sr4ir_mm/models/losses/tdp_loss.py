@@ -1,15 +1,21 @@
+"""The task-driven perceptual loss."""
+
 from typing import List, Sequence, Union
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sr4ir_mm.errors import ConfigError
-from sr4ir_mm.models.efficiency import to_float32
+from sr4ir_mm.models.batch import Batch
+from sr4ir_mm.models.precision import to_float32
 from sr4ir_mm.registry import MODELS
+
+from .base import LossTerm
 
 
 @MODELS.register_module()
-class TDPLoss(nn.Module):
+class TDPLoss(LossTerm):
     r"""Task-driven perceptual loss of SR4IR (CVPR 2024, arXiv 2404.01692).
 
     .. math:: \sum_k w_k \cdot \mathrm{mean}|\phi_k(sr) - \phi_k(hr)|
@@ -21,11 +27,13 @@ class TDPLoss(nn.Module):
         weights: One :math:`w_k` for each of them.
     """
 
+    needs = ('recognizer',)
+
     def __init__(self, features: Sequence[int] = (-1,), weights: Sequence[float] = (1.0,)) -> None:
         super().__init__()
         if len(features) != len(weights) or not features:
             raise ConfigError(
-                f'model.tdp needs one weight for each feature; '
+                f'model.losses.tdp needs one weight for each feature; '
                 f'features is {list(features)} and weights is {list(weights)}.'
             )
         self.features = list(features)
@@ -38,12 +46,17 @@ class TDPLoss(nn.Module):
         for index in self.features:
             if not -len(feature_maps) <= index < len(feature_maps):
                 raise ConfigError(
-                    f'model.tdp.features names the feature map {index}, but the recognizer returns '
+                    f'model.losses.tdp.features names the feature map {index}, but the recognizer returns '
                     f'{len(feature_maps)}; allowed: {-len(feature_maps)} to {len(feature_maps) - 1}.'
                 )
         return [_map_of(feature_maps[index]) for index in self.features]
 
-    def forward(self, sr_features: Sequence[Tensor], hr_features: Sequence[Tensor]) -> Tensor:
+    def forward(self, cascade: nn.Module, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            hr_features = self.select(cascade.task.extract_features(batch.hr, batch))
+        return self.compare(self.select(cascade.task.extract_features(batch.sr, batch)), hr_features)
+
+    def compare(self, sr_features: Sequence[Tensor], hr_features: Sequence[Tensor]) -> Tensor:
         """Compare two lists of feature maps, as :meth:`select` returns them."""
         pairs = zip(self.weights, sr_features, hr_features)
         return sum(weight * F.l1_loss(to_float32(sr), to_float32(hr)) for weight, sr, hr in pairs)

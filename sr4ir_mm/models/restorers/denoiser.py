@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.registry import MODELS
 
+from .base import Restorer
+
 _CROP = 3  # what the two convolutions without padding take off each side
 
 
@@ -35,7 +37,7 @@ class _Residual(nn.Module):
 
 
 @MODELS.register_module()
-class MultiScaleDenoiser(nn.Module):
+class MultiScaleDenoiser(Restorer):
     """The denoiser of *When Image Denoising Meets High-Level Vision Tasks* (IJCAI 2018, arXiv 1706.04284).
 
     Features at full, half and quarter resolution are joined on the way back up; the network adds its output to the

@@ -1,11 +1,13 @@
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from sr4ir_mm.registry import MODELS
 
+from .base import Restorer
+
 
 @MODELS.register_module()
-class Interpolation(nn.Module):
+class Interpolation(Restorer):
     """Upsampling without parameters: the restorer of the L→T baseline.
 
     Args:

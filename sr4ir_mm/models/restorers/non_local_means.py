@@ -1,12 +1,14 @@
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sr4ir_mm.registry import MODELS
 
+from .base import Restorer
+
 
 @MODELS.register_module()
-class NonLocalMeans(nn.Module):
+class NonLocalMeans(Restorer):
     """Non-local means (Buades et al., CVPR 2005) in scikit-image's fast variant, on the CPU: a denoiser without
     parameters.
 

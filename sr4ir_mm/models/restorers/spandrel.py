@@ -14,11 +14,13 @@ from sr4ir_mm.errors import CheckpointError, ConfigError, check_choice, quote, s
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.registry import MODELS
 
+from .base import Restorer
+
 INSTALL = 'pip install spandrel==0.4.2'
 
 
 @MODELS.register_module()
-class Spandrel(nn.Module):
+class Spandrel(Restorer):
     """Restore images by a network of spandrel (MIT license, an optional dependency: ``pip install spandrel==0.4.2``).
 
     Either ``architecture`` and its arguments describe the network, or spandrel recognizes it by a checkpoint. Factor,

@@ -1,8 +1,8 @@
 """One file for each task: all that it knows of labels, predictions and pictures."""
 
-from .classifier import CascadeClassifier
-from .detector import CascadeDetector
-from .restorer import CascadeRestorer
-from .segmentor import CascadeSegmentor
+from .base import Task
+from .classification import ClassificationTask
+from .detection import DetectionTask
+from .segmentation import SegmentationTask
 
-__all__ = ['CascadeClassifier', 'CascadeDetector', 'CascadeRestorer', 'CascadeSegmentor']
+__all__ = ['ClassificationTask', 'DetectionTask', 'SegmentationTask', 'Task']

@@ -5,9 +5,17 @@ import torch
 from mmcv.ops import RoIAlign
 from torch import nn
 
-from sr4ir_mm.models.cpu_ops import quicken_on_cpu
+from sr4ir_mm.engine import apply_efficiency
+from sr4ir_mm.engine.cpu_ops import DepthwiseConv2d, use_fast_cpu_ops
 from sr4ir_mm.registry import MODELS
 from tests.conftest import cascade_cfg
+
+
+def quickened(layer):
+    """A copy of a layer, with what is fast on a CPU."""
+    network = nn.ModuleList([copy.deepcopy(layer)])
+    use_fast_cpu_ops(network)
+    return network[0]
 
 
 def run(layer, *inputs):
@@ -36,17 +44,15 @@ def run(layer, *inputs):
 def test_depthwise_convolutions_are_those_of_pytorch(settings, size, memory_format):
     torch.manual_seed(0)
     plain = nn.Conv2d(6, 6, groups=6, dtype=torch.float64, **settings)
-    quick = copy.deepcopy(plain)
-    quicken_on_cpu(quick)
+    quick = quickened(plain)
     image = torch.randn(3, 6, *size, dtype=torch.float64).contiguous(memory_format=memory_format)
-    assert '_conv_forward' in vars(quick)
+    assert isinstance(quick, DepthwiseConv2d)
     for one, other in zip(run(plain, image), run(quick, image)):
         torch.testing.assert_close(other, one)
 
 
 def test_what_is_frozen_gets_no_gradient():
-    quick = nn.Conv2d(4, 4, 3, groups=4)
-    quicken_on_cpu(quick)
+    quick = quickened(nn.Conv2d(4, 4, 3, groups=4))
     quick.requires_grad_(False)
     image = torch.rand(1, 4, 5, 5, requires_grad=True)
     quick(image).sum().backward()
@@ -60,8 +66,7 @@ def test_depthwise_convolutions_under_autocast(bfloat16):
     """The output is bfloat16, the gradients have the type of what they belong to."""
     torch.manual_seed(0)
     plain = nn.Conv2d(4, 4, 3, padding=1, groups=4)
-    quick = copy.deepcopy(plain)
-    quicken_on_cpu(quick)
+    quick = quickened(plain)
     results = []
     for layer in plain, quick:
         image = torch.rand(2, 4, 8, 8, generator=torch.Generator().manual_seed(0), requires_grad=True)
@@ -83,15 +88,14 @@ def test_depthwise_convolutions_under_autocast(bfloat16):
         nn.Conv2d(4, 4, 1, padding=1, groups=4),
         nn.Conv2d(4, 4, 3, padding=1, padding_mode='reflect', groups=4),
         nn.Conv2d(4, 4, 3, padding='same', groups=4),
-        RoIAlign(7, sampling_ratio=0),
         RoIAlign(7, sampling_ratio=2, pool_mode='max'),
     ],
     ids=str,
 )
 def test_others_are_left_alone(layer):
-    before = dict(vars(layer))
-    quicken_on_cpu(layer)
-    assert vars(layer) == before
+    network, before = nn.ModuleList([layer]), dict(vars(layer))
+    use_fast_cpu_ops(network)
+    assert network[0] is layer and vars(layer) == before
 
 
 @pytest.mark.parametrize('aligned', [False, True])
@@ -100,8 +104,7 @@ def test_roi_align_is_mmcvs(size, sampling_ratio, aligned):
     """Regions of two images, some of them beyond its border, some less than a pixel."""
     torch.manual_seed(0)
     plain = RoIAlign(size, 1 / 8, sampling_ratio, aligned=aligned)
-    quick = copy.deepcopy(plain)
-    quicken_on_cpu(quick)
+    quick = quickened(plain)
     corners = torch.rand(40, 2) * 120 - 20
     rois = torch.cat([torch.randint(0, 2, (40, 1)), corners, corners + torch.rand(40, 2) * 80], 1)
     rois[:4, 3:] = rois[:4, 1:3] + 2
@@ -111,16 +114,17 @@ def test_roi_align_is_mmcvs(size, sampling_ratio, aligned):
     assert quick(features, rois[:0]).shape == (0, 5, *size)
 
 
-def test_the_key():
-    for on in (True, False):
-        cfg = cascade_cfg(efficient_cpu_ops=on)
-        cfg['recognizer']['backbone'] = dict(type='MobileNetV2', out_indices=(6,))
-        model = MODELS.build(cfg)
-        depthwise = [
-            module
-            for module in model.recognizer.modules()
-            if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-        ]
-        assert depthwise and all(('_conv_forward' in vars(module)) == on for module in depthwise)
-        copied = copy.deepcopy(model)
-        assert copied.state_dict().keys() == model.state_dict().keys()
+@pytest.mark.parametrize('cpu_ops', [True, False])
+def test_the_key(cpu_ops):
+    cfg = cascade_cfg()
+    cfg['recognizer']['backbone'] = dict(type='MobileNetV2', out_indices=(6,))
+    model = MODELS.build(cfg)
+    plain = copy.deepcopy(model)
+    apply_efficiency(model, cpu_ops=cpu_ops)
+    depthwise = [
+        module
+        for module in model.recognizer.modules()
+        if isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
+    ]
+    assert depthwise and all(isinstance(module, DepthwiseConv2d) == cpu_ops for module in depthwise)
+    assert copy.deepcopy(model).state_dict().keys() == plain.state_dict().keys()

@@ -1,31 +1,32 @@
+"""Image classification with mmpretrain."""
+
 import inspect
 from operator import attrgetter
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 
 from sr4ir_mm.models.batch import Batch
-from sr4ir_mm.models.cascade import Cascade
 from sr4ir_mm.registry import MODELS
+
+from .base import Task
 
 
 @MODELS.register_module()
-class CascadeClassifier(Cascade):
-    """A restorer in front of any classifier of mmpretrain. The TDP loss compares the maps before the pooling."""
+class ClassificationTask(Task):
+    """Classify images by any classifier of mmpretrain. Its features are the maps before the pooling."""
 
     host = 'mmpretrain'
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def prepare(self, cascade: nn.Module) -> None:
         if hasattr(self.recognizer, '_remove_state_dict_prefix'):
-            self._register_state_dict_hook(_shorten_names)
+            cascade._register_state_dict_hook(_shorten_names)
 
-    @property
-    def feature_args(self) -> Dict[str, str]:
+    def extract_features(self, image: Tensor, batch: Batch) -> Sequence[Tensor]:
         # those that wrap a network of another library have no stages
         stages = 'stage' in inspect.signature(self.recognizer.extract_feat).parameters
-        return dict(stage='backbone') if stages else {}
+        return self.recognizer.extract_feat(self.view(image, batch)[0], **(dict(stage='backbone') if stages else {}))
 
     @property
     def num_classes(self) -> Optional[int]:
@@ -37,9 +38,9 @@ class CascadeClassifier(Cascade):
                 pass
         return None
 
-    def labels_of(self, data_sample) -> Iterator[Tensor]:
-        if 'gt_label' in data_sample:
-            yield data_sample.gt_label
+    def labels_of(self, sample) -> Iterator[Tensor]:
+        if 'gt_label' in sample:
+            yield sample.gt_label
 
     def example_samples(self, count: int, height: int, width: int) -> List:
         from mmpretrain.structures import DataSample  # here: only the library that is used is loaded
@@ -78,7 +79,7 @@ class CascadeClassifier(Cascade):
         return text, None if truth is None else set(labels) == set(truth)
 
 
-def _shorten_names(cascade: CascadeClassifier, state: dict, prefix: str, metadata: dict) -> dict:
+def _shorten_names(cascade: nn.Module, state: dict, prefix: str, metadata: dict) -> dict:
     """Name the weights of a wrapped network as its own library does.
 
     mmpretrain's wrappers do it by a hook whose result PyTorch drops where the wrapper is a part of something, but they

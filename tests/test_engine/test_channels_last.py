@@ -3,8 +3,17 @@
 import pytest
 import torch
 
-from .one_iteration import build, check_one_iteration, det_batch, seg_batch
-from .test_plug_in import CLASSIFIERS, RESNET18, RESNET18_D8, SLIM_HEAD, TWO_STAGE, shipped
+from sr4ir_mm.engine import apply_efficiency
+from tests.test_models.one_iteration import build as build_plain
+from tests.test_models.one_iteration import check_one_iteration, det_batch, seg_batch
+from tests.test_models.test_plug_in import CLASSIFIERS, RESNET18, RESNET18_D8, SLIM_HEAD, TWO_STAGE, shipped
+
+
+def build(*args, channels_last=None, **kwargs):
+    model = build_plain(*args, **kwargs)
+    apply_efficiency(model, channels_last)
+    return model
+
 
 FAILING = dict(
     vfnet=('vfnet/vfnet_r50_fpn_1x_coco.py', SLIM_HEAD),

@@ -1,3 +1,5 @@
+"""Object detection and instance segmentation with mmdet."""
+
 from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -9,8 +11,10 @@ from torch import Tensor, nn
 
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.batch import Batch, copy_sample
-from sr4ir_mm.models.cascade import Cascade, coordinate_factors
+from sr4ir_mm.models.data_preprocessor import RecognizerInput
 from sr4ir_mm.registry import MODELS
+
+from .base import Task, coordinate_factors
 
 # Where a detector keeps what knows its classes, and how that calls their number.
 _CLASSES = (
@@ -34,34 +38,44 @@ class _View(NamedTuple):
 
 
 @MODELS.register_module()
-class CascadeDetector(Cascade):
-    """A restorer in front of any detector or instance segmentor of mmdet.
+class DetectionTask(Task):
+    """Detect objects by any detector or instance segmentor of mmdet.
 
     Args:
-        *args: As of :class:`Cascade`.
-        input_scale: None: restorer and detector work at the size that the pipeline makes. Else the pipeline leaves the
-            images at their original size, ``hr`` and ``sr`` have that size, and the detector sees them, whichever
+        recognizer: The detector.
+        normalize: Converts images between the parts to what the detector was made for.
+        input_scale: None: restorer and detector work at the size that the pipeline makes. Otherwise the pipeline leaves
+            the images at their original size, ``hr`` and ``sr`` have that size, and the detector sees them, whichever
             image it gets, resized to within this (long side, short side), for example ``(1333, 800)``. Boxes and masks
             are resized with them, and predictions come back at the original size.
-        **kwargs: As of :class:`Cascade`.
+
+    Raises:
+        ConfigError: ``input_scale`` is something else.
     """
 
     host = 'mmdet'
     pad_mode = 'reflect'
 
-    def __init__(self, *args, input_scale: Optional[Tuple[int, int]] = None, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        if input_scale is not None:
-            if len(input_scale) != 2 or min(input_scale) < 1:
-                raise ConfigError(
-                    f'model.input_scale is {input_scale!r}; allowed: None, or two whole numbers from 1, '
-                    'the limits of the long and of the short side.'
-                )
-            # here the batch is padded for the restorer; what the detector needs follows behind the resizing
-            host = self.data_preprocessor.host
-            host.pad_size_divisor = self.scale
-            host.pad_mask = host.pad_seg = False
+    def __init__(
+        self,
+        recognizer: Optional[nn.Module],
+        normalize: RecognizerInput,
+        input_scale: Optional[Tuple[int, int]] = None,
+    ) -> None:
+        super().__init__(recognizer, normalize)
+        if input_scale is not None and (len(input_scale) != 2 or min(input_scale) < 1):
+            raise ConfigError(
+                f'model.task.input_scale is {input_scale!r}; allowed: None, or two whole numbers from 1, '
+                'the limits of the long and of the short side.'
+            )
         self.input_scale = input_scale
+
+    def prepare(self, cascade: nn.Module) -> None:
+        if self.input_scale is not None:
+            # batches are padded for the restorer; what the detector needs follows after the resizing
+            host = cascade.data_preprocessor.host
+            host.pad_size_divisor = cascade.scale
+            host.pad_mask = host.pad_seg = False
 
     @property
     def num_classes(self) -> Optional[int]:
@@ -75,9 +89,9 @@ class CascadeDetector(Cascade):
                 return node
         return None
 
-    def labels_of(self, data_sample) -> Iterator[Tensor]:
-        if 'gt_instances' in data_sample and 'labels' in data_sample.gt_instances:
-            yield data_sample.gt_instances.labels
+    def labels_of(self, sample) -> Iterator[Tensor]:
+        if 'gt_instances' in sample and 'labels' in sample.gt_instances:
+            yield sample.gt_instances.labels
 
     def example_samples(self, count: int, height: int, width: int) -> List:
         # here: only the library that is used is loaded
@@ -102,12 +116,12 @@ class CascadeDetector(Cascade):
             samples.append(sample)
         return samples
 
-    def recognizer_view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
+    def view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
         for sample in batch.data_samples or ():
             if 'scale_factor' not in sample:  # nothing in the pipeline has resized the image
                 sample.set_metainfo(dict(scale_factor=(1.0, 1.0)))
         if self.input_scale is None:
-            return super().recognizer_view(image, batch)
+            return super().view(image, batch)
         if batch.view is None:
             batch.view = self._make_view(batch)
         view = batch.view
@@ -116,7 +130,7 @@ class CascadeDetector(Cascade):
         for one, old, new in zip(image, batch.sizes, view.sizes):
             one = F.interpolate(one[None, :, : old[0], : old[1]], size=new, mode='bilinear', align_corners=False)
             resized.append(F.pad(one, (0, right - new[1], 0, bottom - new[0])))
-        return self.recognizer_input(torch.cat(resized), view.sizes), view.data_samples
+        return self.normalize(torch.cat(resized), view.sizes), view.data_samples
 
     def recognize(self, image: Tensor, batch: Batch) -> List:
         predicted = super().recognize(image, batch)
@@ -179,9 +193,9 @@ class CascadeDetector(Cascade):
             samples = [_resize_sample(*each) for each in zip(samples, batch.sizes, sizes)]
             for sample, size in zip(samples, sizes):
                 sample.set_metainfo(dict(batch_input_shape=batch_shape, pad_shape=padded(size)))
-            if self.training and host.pad_mask:
+            if batch.training and host.pad_mask:
                 host.pad_gt_masks(samples)
-            if self.training and host.pad_seg:
+            if batch.training and host.pad_seg:
                 host.pad_gt_sem_seg(samples)
         return _View(sizes, batch_shape, samples)
 

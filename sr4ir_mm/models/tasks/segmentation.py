@@ -1,3 +1,5 @@
+"""Semantic segmentation with mmseg."""
+
 from typing import Iterator, List, Sequence, Set
 
 import numpy as np
@@ -8,15 +10,17 @@ from torch import Tensor
 
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.batch import Batch, copy_sample
-from sr4ir_mm.models.cascade import Cascade, coordinate_factors
 from sr4ir_mm.registry import MODELS
+
+from .base import Task, coordinate_factors
 
 
 @MODELS.register_module()
-class CascadeSegmentor(Cascade):
-    """A restorer in front of any segmentor of mmseg."""
+class SegmentationTask(Task):
+    """Segment images by any segmentor of mmseg."""
 
     host = 'mmseg'
+    logit_axes = {2: 'sh', 3: 'sw'}
 
     @property
     def num_classes(self) -> int:
@@ -27,9 +31,9 @@ class CascadeSegmentor(Cascade):
         head = self.recognizer.decode_head
         return getattr(head, 'ignore_index', None) or getattr(head[-1], 'ignore_index', 255)
 
-    def labels_of(self, data_sample) -> Iterator[Tensor]:
-        if 'gt_sem_seg' in data_sample:
-            yield data_sample.gt_sem_seg.data
+    def labels_of(self, sample) -> Iterator[Tensor]:
+        if 'gt_sem_seg' in sample:
+            yield sample.gt_sem_seg.data
 
     def example_samples(self, count: int, height: int, width: int) -> List:
         from mmseg.structures import SegDataSample  # here: only the library that is used is loaded
