@@ -265,12 +265,16 @@ def with_protocol(tool, tmp_path):
     start = tmp_path / 'start.pth'
     torch.save(dict(state_dict={}), start)
     rows = Config.fromfile(PROTOCOLS).protocols
+    loaded = {}  # reading takes most of the time, and nothing changes what was read
 
     def make(path, protocol, *options):
         starts = [f'{part}={start}' for part in rows[protocol].get('start', {})]
         arguments = [str(path), '--protocol', protocol, *(['--start', *starts] if starts else []), *options]
         args = tool('train').parse_args(arguments)
-        return use_protocol(load_config(args.config, args.cfg_options), args)
+        key = args.config, str(args.cfg_options)
+        if key not in loaded:
+            loaded[key] = load_config(args.config, args.cfg_options)
+        return use_protocol(loaded[key], args)
 
     return make
 
