@@ -156,7 +156,7 @@ def test_a_task(tmp_path):
     cfg.custom_imports = dict(imports=['tests.plugins.counting'], allow_failed_imports=False)
     inferencer = CascadeInferencer(Config(cfg), str(tmp_path / 'work/epoch_1.pth'), device='cpu', show_progress=False)
     image = torch.randint(0, 256, (8, 8, 3), dtype=torch.uint8).numpy()
-    (result,) = inferencer(image)
+    result = inferencer(image)
     assert result.sr.shape == (32, 32, 3) and set(result.prediction) == {'count'}
 
 

@@ -19,10 +19,10 @@ PHASES = [
 EDSR = dict(type='mmagic.EDSRNet', in_channels=3, out_channels=3, mid_channels=8, num_blocks=1, upscale_factor=4)
 
 
-def build(task: str, recognizer=None, restorer=EDSR, scale: int = 4, **kwargs):
-    """A cascade with initial weights; ``task`` is Segmentor, Detector or Classifier."""
+def build(name: str, recognizer=None, restorer=EDSR, scale: int = 4, **kwargs):
+    """A cascade with initial weights; ``name`` is Segmentor, Detector or Classifier."""
     cfg = dict(
-        type=f'sr4ir_mm.Cascade{task}',
+        type=f'sr4ir_mm.Cascade{name}',
         scale=scale,
         degradation=dict(type='sr4ir_mm.BicubicDownsample', scale=scale) if restorer is not None else None,
         restorer=restorer,
@@ -30,7 +30,7 @@ def build(task: str, recognizer=None, restorer=EDSR, scale: int = 4, **kwargs):
         losses=dict(tdp=dict(features=[-1], weights=[1.0])),
     )
     cfg.update(kwargs)
-    init_default_scope(dict(Segmentor='mmseg', Detector='mmdet', Classifier='mmpretrain')[task])
+    init_default_scope(dict(Segmentor='mmseg', Detector='mmdet', Classifier='mmpretrain')[name])
     torch.manual_seed(0)
     model = MODELS.build(ConfigDict(cfg))
     model.init_weights()

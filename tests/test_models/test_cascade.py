@@ -199,8 +199,8 @@ def test_accumulation_equals_the_mean_gradient(float64):
         sr = reference.restoration(batch.lr)
         reference.eval()
         with torch.no_grad():
-            target = reference.extract_features(batch.hr, batch)[-1]
-        (F.l1_loss(sr, batch.hr) + F.l1_loss(reference.extract_features(sr, batch)[-1], target)).backward()
+            target = reference.task.extract_features(batch.hr, batch)[-1]
+        (F.l1_loss(sr, batch.hr) + F.l1_loss(reference.task.extract_features(sr, batch)[-1], target)).backward()
         for total, parameter in zip(gradients, reference.restorer.parameters()):
             total += parameter.grad / 2
     for ours, start, gradient in zip(model.restorer.parameters(), reference.restorer.parameters(), gradients):

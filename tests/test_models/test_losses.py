@@ -10,7 +10,7 @@ def test_tdp_is_the_weighted_sum_of_mean_absolute_differences():
     hr = [torch.rand_like(feature) for feature in sr]
     tdp = TDPLoss(features=[0, -1], weights=[0.5, 2.0])
     expected = 0.5 * (sr[0] - hr[0]).abs().mean() + 2.0 * (sr[2] - hr[2]).abs().mean()
-    assert torch.allclose(tdp(tdp.select(sr), tdp.select(hr)), expected)
+    assert torch.allclose(tdp.compare(tdp.select(sr), tdp.select(hr)), expected)
 
 
 def test_features_and_weights_must_match():

@@ -25,11 +25,9 @@ SGD = dict(optimizer=dict(type='SGD', lr=0.1))
 NET = dict(type='sr4ir_mm.FrequencyEmbedding', base_channels=4)
 
 
-def learning(embedding=NET, **contrastive):
-    return dict(
-        parts=dict(embedding=embedding),
-        losses=dict(contrastive=dict(dict(layers=[4, 1], statistics='per_set'), **contrastive)),
-    )
+def learning(embedding=NET, contrastive=None, **kwargs):
+    contrastive = dict(dict(layers=[4, 1], statistics='per_set'), **(contrastive or {}))
+    return dict(parts=dict(embedding=embedding), losses=dict(contrastive=contrastive), **kwargs)
 
 
 def build(phases, optim_wrapper=None, **kwargs):
@@ -100,7 +98,7 @@ def test_per_set_equals_its_formula():
         torch.testing.assert_close(one, other, rtol=1e-7, atol=1e-9)
 
     torch.manual_seed(6)
-    value = loss(net.eval(), sr, hr, lr, 4)
+    value = loss.contrast(net.eval(), sr, hr, lr, 4)
     (ours,) = torch.autograd.grad(value, sr)
     torch.manual_seed(6)
     upsampled = F.interpolate(lr, scale_factor=4, mode='bicubic', align_corners=False)
@@ -129,7 +127,7 @@ def test_the_two_kinds_of_statistics_differ_in_nothing_but_the_statistics():
         model, _ = build(
             [RESTORE],
             embedding=dict(NET, norm_cfg=dict(type='GN', num_groups=2)),
-            statistics=statistics,
+            contrastive=dict(statistics=statistics),
         )
         hr, lr = images()
         torch.manual_seed(0)
@@ -267,7 +265,7 @@ def test_vgg_returns_the_first_activation_at_each_size(vgg):
 
 
 def test_vgg_teaches_the_restorer_and_stays(vgg):
-    model, optim = build([RESTORE], embedding=vgg, layers=[1])
+    model, optim = build([RESTORE], embedding=vgg, contrastive=dict(layers=[1]))
     before = {name: value.clone() for name, value in model.state_dict().items()}
     hr, lr = images()
     sr_net, samples = copy.deepcopy(model.restorer), model.losses.contrastive.samples
