@@ -62,7 +62,7 @@ def instead_of_file(path: str) -> str:
     protocol = found['protocol'] or found['demo']
     method = 'demo/sr4ir_' if found['demo'] else 'sr4ir/'
     name = f'{method}{found["recognizer"]}_{found["restorer"] or "edsr"}_x{found["scale"] or 4}_{found["data"]}.py'
-    return f'; use configs/{name} --protocol {protocol}'
+    return f'; use configs/{name} --protocol {protocol} with tools/train.py or tools/test.py'
 
 
 def _check_types(node: Any, key: str) -> None:

@@ -53,6 +53,12 @@ def use_protocol(cfg: Config, args: argparse.Namespace, starts: bool = True) -> 
     row = protocols[check_choice(args.protocol, protocols, '--protocol')]
     if not starts:
         row.pop('start', None)
+    if not cfg.get('train_cfg') and (row.phases or row.get('start')):
+        fit = [name for name, each in protocols.items() if not (each.phases or each.get('start'))]
+        raise ConfigError(
+            f"The protocol '{args.protocol}' needs a training, but {args.config} has no train_cfg; allowed for it: "
+            f'{", ".join(fit)}.'
+        )
     _check_overrides(args, cfg, row)
     made = apply_protocol(cfg, row, _checkpoints(args, cfg, row))
     if not args.work_dir and 'work_dir' not in args.cfg_options:
@@ -107,7 +113,7 @@ def _folder(args: argparse.Namespace, cfg: Config, protocol: str) -> str:
 def _check_overrides(args: argparse.Namespace, cfg: Config, row: ConfigDict) -> None:
     """Refuse a setting that the row would replace without a word."""
     replaced = {f'model.{part}.init_cfg': f'write --start {part}=PATH' for part in row.get('start', {})}
-    if row.phases != cfg.train_cfg.phases:
+    if row.phases != (cfg.get('train_cfg') or {}).get('phases', []):
         replaced['train_cfg.phases'] = 'compare.py --study FILE runs rows of your own'
     if row.get('schedule') and 'baseline_param_scheduler' in cfg:
         replaced['param_scheduler'] = 'set baseline_param_scheduler'

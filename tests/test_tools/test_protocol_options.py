@@ -90,6 +90,17 @@ def test_a_protocol_without_training_is_tested_as_its_parts_start(train, test, t
         train('--protocol', 'separate', '--start', f'restorer={whole}')
 
 
+def test_a_config_without_training_has_protocols_without_training(test, built, config_file):
+    with open(config_file, 'a') as file:
+        file.write('\ntrain_cfg = optim_wrapper = train_dataloader = None\n')
+    with pytest.raises(
+        ConfigError, match="The protocol 's2t' needs a training, but .*tiny.py has no train_cfg; allowed"
+    ):
+        test('--protocol', 's2t')
+    cfg = built(test, '--protocol', 'noisy')
+    assert cfg.model.restorer == dict(type='torch.nn.Identity') and cfg.model.recognizer is not None
+
+
 def test_the_folder_can_be_chosen(train, built, tmp_path):
     assert built(train, '--protocol', 'l2t').work_dir == str(tmp_path / 'l2t_work')
     assert built(train, '--protocol', 'l2t', '--work-dir', 'here').work_dir == 'here'
