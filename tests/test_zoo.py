@@ -1,5 +1,7 @@
 """The model index and its metafiles, as mim reads them."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
