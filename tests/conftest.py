@@ -157,6 +157,29 @@ def tool():
 
 
 @pytest.fixture
+def with_protocol(tool, tmp_path):
+    """The config that ``tools/train.py CONFIG --protocol NAME`` trains; its parts start from an empty checkpoint."""
+    from sr4ir_mm.config import load_config
+    from sr4ir_mm.experiments.protocol_options import PROTOCOLS, use_protocol
+
+    start = tmp_path / 'start.pth'
+    torch.save(dict(state_dict={}), start)
+    rows = Config.fromfile(PROTOCOLS).protocols
+    loaded = {}  # reading takes most of the time, and nothing changes what was read
+
+    def make(path, protocol, *options):
+        starts = [f'{part}={start}' for part in rows[protocol].get('start', {})]
+        arguments = [str(path), '--protocol', protocol, *(['--start', *starts] if starts else []), *options]
+        args = tool('train').parse_args(arguments)
+        key = args.config, str(args.cfg_options)
+        if key not in loaded:
+            loaded[key] = load_config(args.config, args.cfg_options)
+        return use_protocol(loaded[key], args)
+
+    return make
+
+
+@pytest.fixture
 def config_file(voc_cfg, tmp_path):
     """The tiny config as a file, as a user would pass it."""
     path = tmp_path / 'tiny.py'

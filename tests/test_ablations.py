@@ -94,7 +94,7 @@ def test_the_place_of_the_tdp_loss_in_detection():
 @pytest.mark.parametrize(
     'key, message',
     [
-        ('model.tpd.features', "a step of 'model.tpd.features' is 'tpd'; allowed: .*Did you mean 'tdp'"),
+        ('model.losses.tpd.features', "a step of 'model.losses.tpd.features' is 'tpd'; allowed: .*Did you mean 'tdp'"),
         ('train_dataloader.dataset.pipeline.CQmix.prob', "is 'CQmix'; allowed: '0', .*Did you mean 'CQMix'"),
         ('train_dataloader.dataset.pipeline.9.prob', "is '9'; allowed: '0'"),
         ('model.scale.x', "'model.scale.x' has nowhere to go; 'model.scale' is 4, which has no keys"),

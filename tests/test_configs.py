@@ -162,14 +162,20 @@ def quick_runner(monkeypatch):
 @pytest.mark.parametrize('path', CONFIGS, ids=name_of)
 def test_config(path, tmp_path, quick_runner):
     lines = path.read_text().splitlines()
-    assert len(lines) <= 12, f'{path.name} has {len(lines)} lines; a config says only what differs, in 12 or fewer'
+    assert len(lines) <= 16, f'{path.name} has {len(lines)} lines; a config says only what differs, in 16 or fewer'
 
     cfg = Config.fromfile(path)
     _check_keys(cfg, ())
-    # a protocol is in the file's name: the config has to be what it says
-    if 'protocols' in cfg:
-        assert cfg.train_cfg.phases == cfg.protocols[path.name.split('_')[0]].phases
+    train_one_iteration(cfg, tmp_path)
 
+
+@pytest.mark.parametrize('protocol', ['h2t', 'l2t', 'sr', 's2t', 's2t-diet', 't2s', 's+t'])
+@pytest.mark.parametrize('name', ['deeplabv3_swinir_x4_voc', 'faster-rcnn_edsr_x8_voc', 'resnet18_edsr_x4_cub'])
+def test_protocol(name, protocol, with_protocol, tmp_path, quick_runner):
+    train_one_iteration(with_protocol(ROOT / f'configs/sr4ir/{name}.py', protocol), tmp_path)
+
+
+def train_one_iteration(cfg, tmp_path):
     torch.manual_seed(0)
     cfg = reduced(cfg, tmp_path)
     init_default_scope(cfg.default_scope)
@@ -209,16 +215,16 @@ def test_config(path, tmp_path, quick_runner):
         assert bool(moved) == (name in updated), f'{name} is updated: {name in updated}; what moved: {moved[:3]}'
 
 
-@pytest.mark.parametrize('path', [path for path in CONFIGS if path.parent.name in ('sr4ir', 'baselines')], ids=name_of)
+@pytest.mark.parametrize('path', [path for path in CONFIGS if path.parent.name == 'sr4ir'], ids=name_of)
 def test_evaluators_have_the_columns_of_the_published_tables(path):
-    """Task metric, PSNR and LPIPS of quantized images without a border of 8 pixels; SR has no task metric."""
+    """Task metric, PSNR and LPIPS of quantized images without a border of 8 pixels."""
     cfg = Config.fromfile(path)
     published = path.stem.removesuffix('-realworld').endswith(('_voc', '_cars', '_cub'))
     image_metrics = [dict(type='sr4ir_mm.PSNR', border=8), dict(type='sr4ir_mm.LPIPS', border=8)][: 1 + published]
     task = dict(mmseg='IoUMetric', mmdet='CocoMetric', mmpretrain='Accuracy')[cfg.default_scope]
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         found = [metric.type for metric in evaluator if metric not in image_metrics]
-        assert found == ([] if path.name.startswith('sr_') else [task])
+        assert found == [task]
         assert [metric for metric in evaluator if metric in image_metrics] == image_metrics
 
 

@@ -1,5 +1,7 @@
 """The model index and its metafiles, as mim reads them."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -40,6 +42,25 @@ def test_every_path_of_a_metafile(path):
             )
         # weights that are offered can be checked
         assert 'Weights' not in model or model['Weights'].rsplit('-', 1)[1].endswith('.pth')
+
+
+#: the data set by the end of a config's name
+DATA = {
+    'voc': 'VOC2012',
+    'cars': 'Stanford Cars',
+    'cub': 'CUB-200-2011',
+    'coco': 'COCO 2017',
+    'ade20k': 'ADE20K',
+    'imagenet': 'ImageNet-1k',
+    'div2k': 'DIV2K',
+}
+
+
+@pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
+def test_a_metafile_names_the_data_of_each_config(path):
+    for model in load(path)['Models']:
+        data = DATA.get(Path(model['Config']).stem.removesuffix('-realworld').split('_')[-1])
+        assert model.get('Metadata', {}).get('Training Data') == data, model['Name']
 
 
 def test_names_are_unique():

@@ -40,23 +40,24 @@ run() {
 step 'demo data'
 "$PYTHON" tools/make_demo_data.py data/demo
 
-folder() { # of a config and a seed
+config=configs/demo/sr4ir_fpn_edsr_x4_demo.py
+
+folder() { # of a protocol and a seed
   [ "$2" = 0 ] && echo "$out/$1" || echo "$out/$1_seed_$2"
 }
 
 for seed in "${seeds[@]}"; do
-  for name in l2t_fpn_x4_demo sr4ir_fpn_edsr_x4_demo; do
-    dir=$(folder "$name" "$seed")
+  for protocol in l2t sr4ir; do
+    dir=$(folder "$protocol" "$seed")
     pictures=()
-    [ "$name" = l2t_fpn_x4_demo ] || pictures=(--show-dir "$dir/pictures")
-    config=configs/demo/$name.py
-    step "train $config, seed $seed"
-    run "$dir-train.log" tools/train.py "$config" --work-dir "$dir" --seed "$seed" --resume
-    step "test $config, seed $seed"
-    run "$dir-test.log" tools/test.py "$config" "$(cat "$dir/last_checkpoint")" --work-dir "$dir/test" \
-      --out "$dir/test.json" "${pictures[@]}"
+    [ "$protocol" = l2t ] || pictures=(--show-dir "$dir/pictures")
+    step "train $config --protocol $protocol, seed $seed"
+    run "$dir-train.log" tools/train.py "$config" --protocol "$protocol" --work-dir "$dir" --seed "$seed" --resume
+    step "test $config --protocol $protocol, seed $seed"
+    run "$dir-test.log" tools/test.py "$config" "$(cat "$dir/last_checkpoint")" --protocol "$protocol" \
+      --work-dir "$dir/test" --out "$dir/test.json" "${pictures[@]}"
   done
 done
 
 "$PYTHON" tools/quickstart_table.py "$out" "${seeds[@]}"
-echo "Pictures: $(folder sr4ir_fpn_edsr_x4_demo "${seeds[0]}")/pictures/overview.png"
+echo "Pictures: $(folder sr4ir "${seeds[0]}")/pictures/overview.png"

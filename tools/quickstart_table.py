@@ -9,25 +9,23 @@ import sys
 from pathlib import Path
 from typing import List, Sequence
 
-METHODS = {'configs/demo/l2t_fpn_x4_demo.py': 'bilinear (L→T)', 'configs/demo/sr4ir_fpn_edsr_x4_demo.py': 'SR4IR'}
+CONFIG = 'configs/demo/sr4ir_fpn_edsr_x4_demo.py'
+TITLES = {'l2t': 'bilinear (L→T)', 'sr4ir': 'SR4IR'}  # by protocol
 
 
 def read(folder: Path, seeds: Sequence[int]) -> List[dict]:
-    """Return one line for each run: its config, seed, what it ran on, and its metrics."""
+    """Return one line for each run: its config, protocol and seed, what it ran on, and its metrics."""
     import torch
 
     setting = dict(
         torch=torch.__version__, threads=torch.get_num_threads(), cpu=torch.backends.cpu.get_cpu_capability()
     )
     lines = []
-    for config in METHODS:
+    for protocol in TITLES:
         for seed in seeds:
-            run = folder / (Path(config).stem + (f'_seed_{seed}' if seed else ''))
-            lines.append(
-                dict(
-                    config=config, seed=seed, **setting, metrics=json.loads((run / 'test.json').read_text())['metrics']
-                )
-            )
+            run = folder / (protocol + (f'_seed_{seed}' if seed else ''))
+            metrics = json.loads((run / 'test.json').read_text())['metrics']
+            lines.append(dict(config=CONFIG, protocol=protocol, seed=seed, **setting, metrics=metrics))
     return lines
 
 
@@ -39,8 +37,8 @@ def table(lines: Sequence[dict]) -> str:
         return mean + (f' ({min(values):.{digits}f} to {max(values):.{digits}f})' if len(values) > 1 else '')
 
     rows = ['| method | mIoU | PSNR |', '|---|---|---|']
-    for config, title in METHODS.items():
-        found = [line['metrics'] for line in lines if line['config'] == config]
+    for protocol, title in TITLES.items():
+        found = [line['metrics'] for line in lines if line['protocol'] == protocol]
         rows.append(
             f'| {title} | {cell([each["mIoU"] for each in found], 1)} | '
             f'{cell([each["PSNR"] for each in found], 2, " dB")} |'

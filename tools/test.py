@@ -1,4 +1,4 @@
-"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``.
+"""Test a model: ``python tools/test.py CONFIG CHECKPOINT``, with ``--protocol s2t`` one of its baselines.
 
 Without CHECKPOINT each part gets the weights that its ``init_cfg`` in the config names.
 """
@@ -15,6 +15,7 @@ from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
 from sr4ir_mm.config import check_config, check_file, load_config, name_what_is_built, skip_metrics
 from sr4ir_mm.engine import init_dist_without_gpu
 from sr4ir_mm.errors import ConfigError, run_tool
+from sr4ir_mm.experiments.protocol_options import add_protocol_options, use_protocol
 from sr4ir_mm.experiments.test_report import ask_for_classes, report_test
 from sr4ir_mm.utils.runner import unwrap
 
@@ -27,6 +28,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         nargs='?',
         help='path of the checkpoint; default: restorer and recognizer each from the checkpoint of their init_cfg',
     )
+    add_protocol_options(parser)
     parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
     parser.add_argument(
         '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
@@ -94,6 +96,7 @@ def main(argv=None) -> dict:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.launcher, args.work_dir)
     skip_metrics(cfg, args.skip_metrics)
+    cfg = use_protocol(cfg, args, starts=not args.checkpoint)
     if args.checkpoint:
         check_file(args.checkpoint, 'CHECKPOINT')
     cfg.load_from = args.checkpoint
@@ -114,7 +117,8 @@ def main(argv=None) -> dict:
         metrics = runner.test()
     if is_main_process():
         classes = runner.test_dataloader.dataset.metainfo.get('classes') or ()
-        report_test(metrics, classes, args.config, args.checkpoint, Path(args.out or Path(cfg.work_dir) / 'test.json'))
+        config = f'{args.config} --protocol {args.protocol}' if args.protocol else args.config
+        report_test(metrics, classes, config, args.checkpoint, Path(args.out or Path(cfg.work_dir) / 'test.json'))
     return metrics
 
 

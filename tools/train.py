@@ -1,4 +1,4 @@
-"""Train a model: ``python tools/train.py CONFIG``."""
+"""Train a model, ``python tools/train.py CONFIG``, or one of its baselines, ``tools/train.py CONFIG --protocol s2t``."""
 
 import argparse
 import os
@@ -12,13 +12,15 @@ from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
 from sr4ir_mm.checkpoints.integrity import latest_checkpoint
 from sr4ir_mm.config import check_auto_scale_lr, check_config, check_file, load_config, name_what_is_built, skip_metrics
 from sr4ir_mm.engine import init_dist_without_gpu, is_first_process
-from sr4ir_mm.errors import run_tool
+from sr4ir_mm.errors import ConfigError, run_tool
+from sr4ir_mm.experiments.protocol_options import add_protocol_options, use_protocol
 from sr4ir_mm.utils.files import locked
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Train a model')
     parser.add_argument('config', help='path of the config')
+    add_protocol_options(parser)
     parser.add_argument('--work-dir', help='folder of logs and checkpoints; default: work_dirs/<name of the config>')
     parser.add_argument(
         '--resume',
@@ -64,6 +66,9 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     cfg = load_config(args.config, args.cfg_options, args.launcher, args.work_dir)
     skip_metrics(cfg, args.skip_metrics)
+    cfg = use_protocol(cfg, args)
+    if not cfg.get('train_cfg'):
+        raise ConfigError(f'Nothing learns in {args.protocol or args.config}; use tools/test.py.')
     if args.resume == 'auto':
         cfg.load_from = latest_checkpoint(cfg.work_dir)
         cfg.resume = cfg.load_from is not None

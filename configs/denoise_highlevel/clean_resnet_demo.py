@@ -1,3 +1,5 @@
-# h2t_resnet_demo with more epochs: a recognizer that is worth restoring images for.
-_base_ = '../demo/h2t_resnet_demo.py'
-train_cfg = dict(max_epochs=20, val_interval=20)
+# H→T of the demo: a recognizer that is worth restoring images for.
+_base_ = '../demo/sr4ir_resnet_edsr_x4_demo.py'
+model = dict(scale=1, degradation=None, restorer=None)
+train_cfg = dict(phases=[dict(name='recognize', update='recognizer', losses=dict(task_hr=1.0))])
+optim_wrapper = dict(restorer=None)

@@ -2,7 +2,7 @@ _base_ = [
     '../_base_/models/resnet50.py',
     '../_base_/restorers/edsr_x4.py',
     '../_base_/datasets/imagenet.py',
-    '../_base_/schedules/sr4ir_imagenet.py',
+    '../_base_/schedules/sr4ir_imagenet.py',  # phases and losses: ../_base_/methods/sr4ir.py
     '../_base_/default_runtime.py',
 ]
 model = _base_.restoration

@@ -75,8 +75,8 @@ def check_arguments(cfg: dict) -> None:
     """Refuse keys that nothing takes, and plain values of a wrong type, in all that a config builds.
 
     The arguments are those of the classes in the registries, so plug-ins and ``custom_imports`` are known too. Where a
-    dict is not handed over as it is, but by a class that may take keys out of it, only those are refused that no code
-    of the libraries involved spells. A class whose ``**kwargs`` go somewhere unknown may be given anything.
+    class may take keys out of a dict before it hands it over, only those are refused that no code of the libraries
+    involved spells. A class whose ``**kwargs`` go somewhere unknown may be given anything.
 
     Args:
         cfg: The config.
@@ -191,7 +191,7 @@ def _check(place: _Place, node: dict, built: Callable, direct: bool) -> None:
 
 
 def _is_wrong(value: Any, arguments: Arguments, name: str, exact: bool, built: Callable) -> bool:
-    """Return whether a value is text for a number, a number for text, a fraction for a whole one or a dict for any."""
+    """Return whether a value is text for a number, a number for text, a fraction for a whole number, or a dict."""
     types = arguments.types.get(name, set()) - {type(None)}
     annotated = name in arguments.annotated
     exact = exact and annotated

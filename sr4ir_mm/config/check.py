@@ -54,6 +54,8 @@ RUNNER_KEYS = (
     'sync_bn',
     'find_unused_parameters',
 )
+# what --protocol and tools/compare.py read besides
+_READ_KEYS = (*RUNNER_KEYS, 'baseline_param_scheduler')
 
 
 def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
@@ -98,15 +100,15 @@ def _check_counts(cfg: Config) -> None:
 def _check_keys(cfg: Config, overrides: Sequence[str]) -> None:
     """A config may define variables, so only a near miss of a known key is taken for a mistake."""
     for key in cfg:
-        near = get_close_matches(key, RUNNER_KEYS, n=1, cutoff=0.85)
-        if key not in RUNNER_KEYS and near:
+        near = get_close_matches(key, _READ_KEYS, n=1, cutoff=0.85)
+        if key not in _READ_KEYS and near:
             raise ConfigError(
                 f"The config has the top-level key '{key}', which nothing reads; " f"did you mean '{near[0]}'?"
             )
     for key in overrides:
         top = key.split('.')[0]
-        if top not in RUNNER_KEYS:
-            near = get_close_matches(top, RUNNER_KEYS, n=1)
+        if top not in _READ_KEYS:
+            near = get_close_matches(top, _READ_KEYS, n=1)
             raise ConfigError(
                 f"--cfg-options sets '{key}', but nothing reads the top-level key '{top}' any more; "
                 + (

@@ -1,5 +1,6 @@
 """What configs of the first edition say in another way now."""
 
+import re
 from typing import Any
 
 from mmengine.config import Config
@@ -32,6 +33,12 @@ _TYPES = {
     'sr4ir_mm.RuntimeInfoHook': 'sr4ir_mm.DeferredLossHook',
 }
 
+#: baselines that were configs of their own: <protocol>_<recognizer>[_<restorer>][_x<scale>]_<data set>.py
+_BASELINE = re.compile(
+    r'(.*/)?(?:baselines/(?P<protocol>h2t|l2t|sr|s2t|t2s|s\+t)|demo/(?P<demo>h2t|l2t))_'
+    r'(?P<recognizer>[\w-]+?)(_(?P<restorer>edsr|swinir))?(_x(?P<scale>[48]))?_(?P<data>voc|cars|cub|demo)\.py'
+)
+
 
 def check_first_edition(cfg: Config) -> None:
     """Refuse a key or a type that has another name since the first edition.
@@ -45,6 +52,17 @@ def check_first_edition(cfg: Config) -> None:
             if key in model:
                 raise ConfigError(f'model.{key} is from an earlier edition; write {instead} instead.')
     _check_types(cfg._cfg_dict, '')
+
+
+def instead_of_file(path: str) -> str:
+    """Return the end of a sentence on a config that is not there: for that of a baseline, the option that replaces it."""
+    found = _BASELINE.fullmatch(path)
+    if not found:
+        return ''
+    protocol = found['protocol'] or found['demo']
+    method = 'demo/sr4ir_' if found['demo'] else 'sr4ir/'
+    name = f'{method}{found["recognizer"]}_{found["restorer"] or "edsr"}_x{found["scale"] or 4}_{found["data"]}.py'
+    return f'; use configs/{name} --protocol {protocol} with tools/train.py or tools/test.py'
 
 
 def _check_types(node: Any, key: str) -> None:

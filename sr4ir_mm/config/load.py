@@ -2,6 +2,7 @@
 
 import copy
 import os.path as osp
+import re
 from typing import Any, Iterator, Optional, Tuple
 
 from mmengine.config import Config
@@ -25,7 +26,13 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
     # MMEngine's list of whose configs `_base_ = '<package>::…'` may name. It looks for `.mim` beside the module named
     # here: by the name of the package it would look in site-packages, where an editable installation has nothing.
     MODULE2PACKAGE['sr4ir_mm'] = 'sr4ir_mm.registry'
-    cfg = Config.fromfile(path)
+    try:
+        cfg = Config.fromfile(path)
+    except FileNotFoundError as error:  # of a `_base_`
+        missing = re.search(r"""['"](.+)['"]""", str(error))
+        if missing:
+            check_file(missing[1], f'A _base_ of {path}')
+        raise
     for _, node in walk(cfg._cfg_dict, ''):
         if node.get('_scope_') == 'sr4ir_mm':  # MMEngine puts it into such a base, whose scope is the host library's
             node.pop('_scope_')
@@ -33,6 +40,9 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
     cfg.merge_from_dict(overrides)
     for line in follow_length(cfg, of_the_file, overrides):
         print_log(line)
+    follow_length(
+        cfg, of_the_file, overrides, 'baseline_param_scheduler'
+    )  # used by --protocol, so not worth a line here
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
     # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a

@@ -33,7 +33,7 @@ def find(kind: Any, registries: Sequence[str], scope: str) -> Tuple[Optional[Cal
         except RuntimeError:  # it is in no registry
             continue
         if built is not None:
-            return getattr(built, 'target', lambda: built)(), name  # noqa: B023  called at once
+            return built.target() if hasattr(built, 'target') else built, name
     if 'MODELS' in registries:  # where mmdet looks for what it pools features with
         return getattr(sys.modules.get('mmcv.ops'), kind, None), ''
     return None, ''

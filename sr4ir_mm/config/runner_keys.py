@@ -54,7 +54,7 @@ def read_by_key(cfg: dict) -> Iterator[Tuple[str, dict, FrozenSet[str]]]:
 
 
 def _misspelt(node: dict, known: FrozenSet[str]) -> dict:
-    """Return what is misspelt in a dict that may have other keys too: hooks, or settings of an optimizer or hook."""
+    """Return what is misspelt in a dict that may have other keys too: hooks, or settings that a hook reads."""
     left = [each for each in known if each not in node]
     return {name: value for name, value in node.items() if name not in known and similar_key(name, left, 0.8)}
 

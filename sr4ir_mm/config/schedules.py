@@ -38,26 +38,31 @@ def to_the_end(schedulers: Any, lengths: Dict[str, int]) -> Any:
     return schedulers
 
 
-def follow_length(cfg: dict, old: Dict[str, Any], overrides: Iterable[str]) -> List[str]:
+def follow_length(
+    cfg: dict, old: Dict[str, Any], overrides: Iterable[str], schedulers: str = 'param_scheduler'
+) -> List[str]:
     """Let schedules that ended with the training of a config file end with a longer or shorter one.
 
     Args:
         cfg: The config, with the length from the command line; its schedulers are changed in place.
         old: ``train_cfg`` of the file.
         overrides: The keys given by ``--cfg-options``: schedules among them stay as they are.
+        schedulers: Key of the schedulers.
 
     Returns:
         A line for each change.
     """
     new, lines = cfg.get('train_cfg') or {}, []
-    for key, scheduler in _walk(cfg.get('param_scheduler'), 'param_scheduler'):
+    for key, scheduler in _walk(cfg.get(schedulers), schedulers):
         before, after = (each.get(_unit(scheduler)) for each in (old, new))
         if not isinstance(before, int) or not isinstance(after, int) or before == after:
             continue
         for name, value, rest in _ends(scheduler):
             path = f'{key}.{name}'
             given = any(f'{path}.'.startswith(f'{each}.') for each in overrides)
-            if given or value not in ((before - rest,) if name == 'periods' else (before - rest, before)):
+            # a curve as long as the training that begins later ends after it, on purpose; of several periods none does
+            several = name == 'periods' and len(scheduler['periods']) > 1
+            if given or value not in ((before - rest,) if several else (before - rest, before)):
                 continue
             follows = after - (rest if value == before - rest else 0)
             if follows > 0:

@@ -167,7 +167,7 @@ def spelled_in(word: str, packages: Iterable[str]) -> bool:
 
 
 def is_choice(value: str, built: Callable) -> bool:
-    """Return whether a text is quoted in the modules of a class or its bases, as one of several it knows would be."""
+    """Return whether a text is quoted in the modules of a class or its bases, as a choice that it knows would be."""
     modules = {sys.modules.get(each.__module__) for each in getattr(built, '__mro__', (built,))[:-1]}
     files = [Path(module.__file__) for module in modules if str(getattr(module, '__file__', '')).endswith('.py')]
     return any(quoted in _read(file) for file in files for quoted in (f"'{value}'", f'"{value}"'))

@@ -15,6 +15,7 @@ from sr4ir_mm.utils.runner import unwrap
 from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel
 from .hooks.content import ContentHook, check_checkpoint_hook
+from .hooks.dry_run import DryRunHook
 from .hooks.host import check_host_hooks
 from .optim_wrapper import CascadeOptimWrapperConstructor
 from .schedulers import check_schedules
@@ -24,7 +25,7 @@ from .stop import StopRequest
 class _Alternating:
     """What the two loops below add to MMEngine's: the phases, and data that a resume finds again."""
 
-    def __init__(self, runner: Runner, dataloader, phases: Sequence[dict], **kwargs) -> None:
+    def __init__(self, runner: Runner, dataloader, phases: Sequence[dict], dry_run: bool = True, **kwargs) -> None:
         if isinstance(dataloader, dict):
             dataloader = runner.build_dataloader(
                 dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False)
@@ -47,6 +48,8 @@ class _Alternating:
         check_begins(self.phases, self.max_epochs if by_epoch else self.max_iters)
         self._check_optimizers(runner)
         check_host_hooks(runner, self.dataloader.dataset)
+        if dry_run:
+            runner.register_hook(DryRunHook(self.phases))
         runner.param_schedulers = to_the_end(runner.param_schedulers, self._lengths())
         if runner.model is not self._cascade:
             if not isinstance(runner.model, CascadeDistributedDataParallel):
@@ -118,7 +121,9 @@ class AlternatingTrainLoop(_Alternating, EpochBasedTrainLoop):
         runner: The runner.
         dataloader: As of :class:`mmengine.runner.EpochBasedTrainLoop`.
         phases: One dict for each phase, see :func:`sr4ir_mm.models.build_phases`; ``begin`` counts epochs from 0.
-        **kwargs: ``max_epochs``, ``val_interval`` and the other arguments of MMEngine's loop.
+        dry_run: Whether one sample is tried before the training, see
+        :class:`~sr4ir_mm.engine.hooks.dry_run.DryRunHook`. **kwargs: ``max_epochs``, ``val_interval`` and the other
+        arguments of MMEngine's loop.
     """
 
     def run_epoch(self) -> None:
@@ -142,7 +147,9 @@ class AlternatingIterTrainLoop(_Alternating, IterBasedTrainLoop):
         runner: The runner.
         dataloader: As of :class:`mmengine.runner.IterBasedTrainLoop`.
         phases: One dict for each phase, see :func:`sr4ir_mm.models.build_phases`; ``begin`` counts iterations from 0.
-        **kwargs: ``max_iters``, ``val_interval`` and the other arguments of MMEngine's loop.
+        dry_run: Whether one sample is tried before the training, see
+        :class:`~sr4ir_mm.engine.hooks.dry_run.DryRunHook`. **kwargs: ``max_iters``, ``val_interval`` and the other
+        arguments of MMEngine's loop.
     """
 
     def __init__(self, *args, **kwargs) -> None:

@@ -23,7 +23,7 @@ def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
     """
     protocols = {}
     for name, row in Config.fromfile(path).protocols.items():
-        row = ConfigDict({'phases': cfg.train_cfg.phases, **row})
+        row = ConfigDict({'phases': (cfg.get('train_cfg') or {}).get('phases', []), **row})
         row.phases = _without(row.phases, row.get('without', []), f'protocols[{name!r}].without')
         row.phases = _weighted(row.phases, row.get('weights', {}), f'protocols[{name!r}].weights')
         if row.get('joint'):
@@ -121,14 +121,17 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
         ]
     if protocol.phases:
         _train(cfg, protocol.phases, loss_type)
-        if check_choice(protocol.get('schedule'), (None, 'baseline'), f"schedule of the protocol '{protocol.title}'"):
-            cfg.param_scheduler = cfg.get('baseline_param_scheduler', cfg.param_scheduler)
+        schedule = check_choice(
+            protocol.get('schedule'), (None, 'baseline'), f"schedule of the protocol '{protocol.title}'"
+        )
+        if schedule and 'baseline_param_scheduler' in cfg:
+            cfg.param_scheduler = cfg.baseline_param_scheduler
     else:
         cfg.update(train_cfg=None, train_dataloader=None, optim_wrapper=None, param_scheduler=None)
     if 'restorer' in protocol:
         cfg.model.restorer = _own_restorer(cfg.model, protocol.restorer)
         if cfg.model.restorer is None:
-            cfg.model.degradation = None
+            _drop_restorer(cfg)
     for part in protocol.get('start', {}):
         cfg.model[part].init_cfg = ConfigDict(type='Pretrained', checkpoint=checkpoints[part], prefix=part)
     return cfg
@@ -177,9 +180,11 @@ def _train(cfg: Config, phases: Sequence[dict], loss_type: Callable) -> None:
     taught = {part for term in types for part in term.teaches}
     used = taught | {part for term in types for part in term.needs}
     if 'restorer' not in taught:
-        cfg.model.update(restorer=None, degradation=None)
+        _drop_restorer(cfg)
     if 'recognizer' not in used:
         _drop_recognizer(cfg)
+        terms = {term for phase in phases for term in phase['losses']}
+        cfg.model.losses = {term: loss for term, loss in (cfg.model.get('losses') or {}).items() if term in terms}
     extra = cfg.model.get('parts') or {}
     cfg.model.parts = {name: part for name, part in extra.items() if name in used} or None
     updated = {part for phase in phases for part in _as_list(phase['update'])}
@@ -202,11 +207,16 @@ def _own_restorer(model: ConfigDict, restorer: Optional[dict]) -> Optional[Confi
     return ConfigDict({key: known[key] if value is None else value for key, value in restorer.items()})
 
 
+def _drop_restorer(cfg: Config) -> None:
+    """Let the recognizer see clean images, which nothing pads to a multiple of the scale."""
+    cfg.model.update(restorer=None, degradation=None, scale=1)
+
+
 def _drop_recognizer(cfg: Config) -> None:
     preprocessor = (cfg.model.get('recognizer') or {}).get('data_preprocessor')
     if preprocessor is not None:
         cfg.model.data_preprocessor = preprocessor
-    cfg.model.update(recognizer=None, tdp=None)
+    cfg.model.recognizer = None
     for key in ('val_evaluator', 'test_evaluator'):
         metrics = [metric for metric in _as_list(cfg.get(key) or []) if is_image_metric(metric)]
         if not metrics:

@@ -22,5 +22,8 @@ def port_problem(port: str) -> str:
         except OSError as error:
             other.bind(('', 0))
             free = other.getsockname()[1]
-            return f'which cannot be listened at ({error.strerror}), perhaps another training has it; {free} is free.'
+            return (
+                f'which cannot be listened at ({error.strerror}), perhaps because another training uses it; '
+                f'{free} is free.'
+            )
     return ''

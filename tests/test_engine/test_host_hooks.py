@@ -151,6 +151,7 @@ def test_averages_of_the_host_libraries(voc_cfg, name, watch):
 
 def test_a_wrong_number_of_classes_is_noticed(voc_cfg):
     voc_cfg.custom_hooks.append(dict(type='mmdet.NumClassCheckHook'))
+    voc_cfg.train_cfg.dry_run = False  # which would notice it too
     voc_cfg.model.recognizer.decode_head.num_classes = 5
     with pytest.raises(AssertionError, match='num_classes'):
         run(voc_cfg)

@@ -122,18 +122,13 @@ def test_a_phase_without_the_key_has_frozen_parts_in_eval_mode():
     assert build(SR4IR_PHASES[0], dict(SR4IR_PHASES[1], train_mode='restorer'))[1].train_mode == ('restorer',)
 
 
-def test_the_published_recipe_has_stochastic_depth_on_and_its_baselines_off():
+def test_the_published_recipe_has_stochastic_depth_on_and_its_baselines_off(with_protocol):
     """As in the reference: only SR4IR leaves its restorer in train mode while the recognizer learns."""
-    sr4ir = [(), ('restorer',)]
-    for name, expected in {
-        'sr4ir/deeplabv3_swinir_x4_voc': sr4ir,
-        'sr4ir/faster-rcnn_swinir_x8_voc': sr4ir,
-        'sr4ir/resnet18_swinir_x4_cub': sr4ir,
-        'baselines/s2t_deeplabv3_swinir_x4_voc': [()],
-    }.items():
-        cfg = Config.fromfile(ROOT / f'configs/{name}.py')
-        assert cfg.model.restorer.get('drop_path_rate', 0.1) == 0.1  # mmagic's default, as published
-        assert [phase.train_mode for phase in build(*cfg.train_cfg.phases)] == expected
+    for name in ('deeplabv3_swinir_x4_voc', 'faster-rcnn_swinir_x8_voc', 'resnet18_swinir_x4_cub'):
+        path = ROOT / f'configs/sr4ir/{name}.py'
+        for cfg, expected in ((Config.fromfile(path), [(), ('restorer',)]), (with_protocol(path, 's2t'), [()])):
+            assert cfg.model.restorer.get('drop_path_rate', 0.1) == 0.1  # mmagic's default, as published
+            assert [phase.train_mode for phase in build(*cfg.train_cfg.phases)] == expected
 
 
 def test_the_measurement_of_train_mode_changes_nothing_else():

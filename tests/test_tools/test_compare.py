@@ -49,35 +49,6 @@ def test_protocols_without_contrastive_learning_drop_its_network(name, demo, pro
     assert made.optim_wrapper.to_dict() == plain.optim_wrapper.to_dict()
 
 
-@pytest.mark.parametrize(
-    'recognizer, data, epochs', [('deeplabv3', 'voc', 100), ('faster-rcnn', 'voc', 30), ('resnet18', 'cars', 200)]
-)
-@pytest.mark.parametrize('name', ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir'])
-def test_a_protocol_is_what_its_shipped_config_says(name, recognizer, data, epochs):
-    cfg = Config.fromfile(ROOT / f'configs/sr4ir/{recognizer}_edsr_x4_{data}.py')
-    before = cfg.to_dict()
-    own = f'{recognizer}_edsr_x4_{data}'
-    special = dict(
-        sr4ir=f'sr4ir/{own}', h2t=f'baselines/h2t_{recognizer}_{data}', l2t=f'baselines/l2t_{recognizer}_x4_{data}'
-    )
-    shipped = Config.fromfile(ROOT / 'configs' / f'{special.get(name, f"baselines/{name}_{own}")}.py')
-    checkpoints = dict(
-        restorer=f'work_dirs/sr_{own}/epoch_{epochs}.pth',
-        recognizer=f'work_dirs/h2t_{recognizer}_{data}/epoch_{epochs}.pth',
-    )
-    made = apply_protocol(cfg, load_protocols(compare.PROTOCOLS, cfg)[name], checkpoints)
-    assert cfg.to_dict() == before
-
-    def meaning(config):
-        model = {key: value for key, value in config.model.items() if value is not None}
-        if name == 'h2t':
-            del model['scale']  # without restorer it means nothing
-        optim = {key: value for key, value in config.optim_wrapper.items() if value is not None}
-        return model, optim, config.train_cfg, config.param_scheduler, config.val_evaluator, config.test_evaluator
-
-    assert meaning(made) == meaning(shipped)
-
-
 def test_a_protocol_without_recognizer_needs_a_metric_of_images(demo, protocols):
     demo.val_evaluator = dict(type='IoUMetric')
     with pytest.raises(ConfigError, match=r'val_evaluator has no metric of restored images.*sr4ir_mm\.PSNR'):

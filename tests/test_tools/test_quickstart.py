@@ -16,7 +16,7 @@ def quickstart_table(tool):
 
 
 def test_mean_lowest_and_highest(quickstart_table, tmp_path, monkeypatch, capsys):
-    for name, values in (('l2t_fpn_x4_demo', (30.0, 33.0)), ('sr4ir_fpn_edsr_x4_demo', (40.0, 41.0))):
+    for name, values in (('l2t', (30.0, 33.0)), ('sr4ir', (40.0, 41.0))):
         for folder, value in zip((name, f'{name}_seed_3'), values):
             (tmp_path / folder).mkdir()
             (tmp_path / folder / 'test.json').write_text(json.dumps(dict(metrics=dict(mIoU=value, PSNR=value / 2))))

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from sr4ir_mm.config import check_auto_scale_lr, load_config
 from sr4ir_mm.errors import ConfigError
+from sr4ir_mm.experiments.protocol_options import PROTOCOLS
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
@@ -29,6 +30,56 @@ def test_a_base_of_this_package_without_a_wheel(tmp_path):
     assert {path.name: path.resolve() for path in (ROOT / 'sr4ir_mm/.mim').iterdir()} == {
         name: ROOT / name for name in ('configs', 'tools', 'model-index.yml')
     }
+
+
+#: configs of version 0.1 that are gone: 76 of baselines and six of the demo
+GONE = [
+    *(
+        f'baselines/{protocol}_{name}.py'
+        for recognizer, data in (
+            ('deeplabv3', 'voc'),
+            ('faster-rcnn', 'voc'),
+            ('resnet18', 'cars'),
+            ('resnet18', 'cub'),
+        )
+        for protocol, names in {
+            'h2t': [f'{recognizer}_{data}'],
+            'l2t': [f'{recognizer}_x{scale}_{data}' for scale in (4, 8)],
+            **dict.fromkeys(  # noqa: RUF024  read only
+                ('sr', 's2t', 't2s', 's+t'),
+                [f'{recognizer}_{net}_x{scale}_{data}' for net in ('edsr', 'swinir') for scale in (4, 8)],
+            ),
+        }.items()
+        for name in names
+    ),
+    *(f'demo/{name}_demo.py' for net in ('fpn', 'fcos', 'resnet') for name in (f'h2t_{net}', f'l2t_{net}_x4')),
+]
+
+
+def test_a_config_that_is_gone_is_told_what_to_write_instead(tmp_path):
+    assert len(GONE) == 82
+    rows = Config.fromfile(PROTOCOLS).protocols
+    for name in GONE:
+        protocol, recognizer, *rest = Path(name).stem.split('_')
+        with pytest.raises(
+            ConfigError, match='which does not exist; use .* with tools/train.py or tools/test.py'
+        ) as error:
+            load_config(f'configs/{name}', {})
+        config, _, option = str(error.value).split('; use ')[1].split(' with ')[0].split()
+        assert (ROOT / config).is_file() and option == protocol in rows
+        assert recognizer in config and Path(config).stem.endswith('_'.join(rest))
+    # in a config of a user's own too
+    (tmp_path / 'mine.py').write_text("_base_ = 'sr4ir_mm::baselines/s+t_faster-rcnn_swinir_x8_voc.py'\n")
+    with pytest.raises(
+        ConfigError, match=r'A _base_ of .*mine.py is .*use configs/sr4ir/faster-rcnn_swinir_x8_voc.py --protocol s\+t'
+    ):
+        load_config(str(tmp_path / 'mine.py'), {})
+
+
+def test_another_base_that_is_not_there_is_named(tmp_path):
+    (tmp_path / 'mine.py').write_text("_base_ = 'nowhere.py'\n")
+    with pytest.raises(ConfigError, match=r"A _base_ of .*mine.py is '.*/nowhere.py', which does not exist\.$"):
+        load_config(str(tmp_path / 'mine.py'), {})
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: f'{path.parent.name}/{path.stem}')

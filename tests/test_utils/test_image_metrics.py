@@ -80,8 +80,9 @@ def test_a_plug_in_adds_its_own(monkeypatch):
     assert 'DISTS  | 0.1   | lower is better' in table_of_a_test({'DISTS': 0.1}, {})
 
 
-@pytest.mark.parametrize('path', sorted((ROOT / 'configs/baselines').glob('sr_*.py')), ids=lambda path: path.stem)
-def test_sr_is_measured_by_the_image_metrics_of_its_recognition_experiment(path):
-    whole = Config.fromfile(path.with_name(path.name.replace('sr_', 's2t_', 1)))
+@pytest.mark.parametrize('name', ['deeplabv3_edsr_x4_voc', 'faster-rcnn_edsr_x4_voc', 'resnet18_edsr_x4_cub'])
+def test_sr_is_measured_by_the_image_metrics_of_its_recognition_experiment(name, with_protocol):
+    path = ROOT / f'configs/sr4ir/{name}.py'
+    whole, sr = with_protocol(path, 's2t'), with_protocol(path, 'sr')
     for key in ('val_evaluator', 'test_evaluator'):
-        assert Config.fromfile(path)[key] == [metric for metric in whole[key] if is_image_metric(metric)], key
+        assert sr[key] == [metric for metric in whole[key] if is_image_metric(metric)] and len(sr[key]) == 2, key

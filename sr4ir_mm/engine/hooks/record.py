@@ -55,8 +55,9 @@ class RunRecordHook(Hook):
         self._metrics: Optional[dict] = None
         self._images: List[str] = []
 
-    def before_train(self, runner: Runner) -> None:
-        self._started = time.monotonic()
+    def before_train_epoch(self, runner: Runner) -> None:
+        if self._started is None:  # a dry run comes before, and does not count
+            self._started = time.monotonic()
 
     def before_val(self, runner: Runner) -> None:
         self._pause()
