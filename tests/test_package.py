@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 from mmengine.config import Config
@@ -120,3 +121,10 @@ def test_modules_import_each_other_in_no_circle():
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     assert len(imports) > 50
     graphlib.TopologicalSorter(imports).prepare()  # raises CycleError with the circle
+
+
+def test_mim_finds_the_configs():
+    """Where mim looks, whichever way the package is installed."""
+    site = metadata.distribution('sr4ir_mm').locate_file('')
+    assert (site / 'sr4ir_mm/.mim/configs/sr4ir/deeplabv3_swinir_x4_voc.py').is_file()
+    assert (site / 'sr4ir_mm/.mim/tools/train.py').is_file() and (site / 'sr4ir_mm/.mim/model-index.yml').is_file()

@@ -50,7 +50,7 @@ def pictures_of(drawer, packed: dict) -> tuple:
 
     data = drawer.cascade.data_preprocessor(pseudo_collate([packed]), False)
     batch = Batch(drawer.cascade, data_samples=data['data_samples'], **data['inputs'])
-    sample, grid = batch.data_samples[0], batch.cqmix_grid
+    sample, grid = batch.data_samples[0], batch.fields.get('cqmix_grid')
     height, width = batch.sizes[0]
     hr = batch.hr[0, :, :height, :width]
     images = dict(HR=hr)

@@ -77,6 +77,13 @@ choose_torch() {
     /^torch(vision)?==/ && index($0, marker) { sub(/;.*/, ""); print }' "$root/requirements.txt" >"$requirements"
 }
 
+# mim looks for <site-packages>/sr4ir_mm/.mim, and an editable installation is elsewhere: a folder with that link alone.
+link_for_mim() {
+  local folder
+  folder=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sr4ir_mm
+  [ -f "$folder/__init__.py" ] || { mkdir -p "$folder" && ln -sfn "$root/sr4ir_mm/.mim" "$folder/.mim"; }
+}
+
 # `stamp write`: records that everything is installed. `stamp check`: whether that was done for these very files, and
 # every requirement is still there at a permitted version.
 stamp() {
@@ -290,7 +297,10 @@ install_all() {
   install_mmcv
 
   echo '[5/5] sr4ir_mm, and a check of everything'
-  pip install --no-deps --no-build-isolation -e "$root" || fail 'sr4ir_mm could not be installed'
+  # a plain path file (compat): mim looks for the package in site-packages, where a folder with its links may then stand
+  pip install --no-deps --no-build-isolation --config-settings editable_mode=compat -e "$root" ||
+    fail 'sr4ir_mm could not be installed'
+  link_for_mim
   pip check || fail 'pip check found packages that do not fit together'
   "$python" -c 'import mmengine, mmcv.ops, mmdet.models, mmseg.models, mmpretrain.models, mmagic.models' >>"$log" 2>&1 ||
     fail 'the libraries are installed but cannot be imported'

@@ -1,4 +1,4 @@
-"""Train a model: ``python tools/train.py CONFIG``; one of its baselines: ``python tools/train.py CONFIG --protocol s2t``."""
+"""Train a model, ``tools/train.py CONFIG``, or one of its baselines: ``tools/train.py CONFIG --protocol s2t``."""
 
 import argparse
 import os

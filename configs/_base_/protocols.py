@@ -1,6 +1,6 @@
-# The protocols that a method is compared with, each a table of phases. A protocol is a row here and no config of its own:
-# `tools/train.py CONFIG --protocol s2t` makes it of the config of a method, and tools/compare.py several of them. Besides
-# `phases` a row may have
+# The protocols that a method is compared with, each a table of phases. A protocol is a row here and no config of its
+# own: `tools/train.py CONFIG --protocol s2t` makes it of the config of a method, and tools/compare.py several of them.
+# Besides `phases` a row may have
 #   title     what tables and plots call it
 #   restorer  a network of its own in place of the config's, None for clean images; what is None in it comes from the
 #             model: its scale and the arguments of its degradation

@@ -2,7 +2,7 @@ import os.path as osp
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
 from mmengine.registry import DATASETS, init_default_scope
 from rich.progress import track
-from torch import nn
+from torch import Tensor, nn
 
 from sr4ir_mm.checkpoints import load_checkpoint, trust_checkpoints, use_safe_loader
 from sr4ir_mm.checkpoints.integrity import check_filled
@@ -321,7 +321,9 @@ class CascadeInferencer(BaseInferencer):
             return self._onnx.predict(batch, inputs['padded_size'])
         if model.restoration.inputs:  # nothing says how a further input is cut into pieces
             return model.predict(model.restore(batch), batch)
-        restore = partial(model.restoration, names=batch.names) if self._onnx is None else self._onnx.restore
+        restore: Callable[[Tensor], Tensor] = partial(model.restoration, names=batch.names)
+        if self._onnx is not None:
+            restore = self._onnx.restore
         sr = restore_in_tiles(restore, batch.lr, model.scale, tile, overlap, model.restoration.tile_multiple)
         height, width = inputs['padded_size']
         sr = pad_to_size(sr[..., :height, :width], height, width, model.task.pad_mode)

@@ -55,7 +55,7 @@ def check_first_edition(cfg: Config) -> None:
 
 
 def instead_of_file(path: str) -> str:
-    """Return the end of a sentence on a config that is not there: for that of a baseline, the option that replaces it."""
+    """Return the end of a sentence on a config that is not there: for a baseline's, the option that replaces it."""
     found = _BASELINE.fullmatch(path)
     if not found:
         return ''

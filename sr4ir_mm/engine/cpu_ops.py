@@ -1,6 +1,6 @@
 """Operations of PyTorch and mmcv that are slow on a CPU, by others that are fast there; results differ by rounding."""
 
-from typing import Optional
+from typing import Optional, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +22,7 @@ def use_fast_cpu_ops(network: nn.Module) -> None:
                 child.use_torchvision = True
 
 
-def _is_depthwise(conv: nn.Module) -> bool:
+def _is_depthwise(conv: nn.Module) -> TypeGuard[nn.Conv2d]:
     """Return whether each channel has a kernel of its own, and no more padding than the kernel reaches."""
     return (
         type(conv) is nn.Conv2d

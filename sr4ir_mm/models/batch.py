@@ -55,17 +55,17 @@ class Batch:
         lr: Optional[Tensor] = None,
         **fields: Tensor,
     ) -> None:
-        self.hr = hr
+        self.hr: Any = hr  # None where there are low-resolution images only
         self.sizes = sizes
-        self.data_samples = data_samples
+        self.data_samples: Any = data_samples
         self.fields = fields
         #: in training, random numbers follow the state of the device; in evaluation, each image has its own
         self.training = cascade.training
         #: what a task makes of sizes and samples for its recognizer, once for all losses
-        self.view = None
+        self.view: Any = None
         self._cascade = cascade
         self._lr = lr
-        self._sr: Optional[Tensor] = None
+        self._sr: Any = None
         self._graph: Optional[Tensor] = None
         self._train_restorer = False
         self._kept: Dict[str, Any] = {}

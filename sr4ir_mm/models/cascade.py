@@ -1,6 +1,5 @@
 """The cascade: it degrades, restores and recognizes, and runs the phases of an iteration."""
 
-import contextlib
 from typing import Any, Callable, Dict, List, Optional, Union
 
 import torch
@@ -77,7 +76,7 @@ class Cascade(BaseModel):
         #: what the config says of the parts' first weights, where this class and not the part does it
         self.init_cfgs: Dict[str, dict] = {}
         with safe_loading():  # some networks load weights when they are built
-            self.degradation = build(degradation, 'model.degradation')
+            self.degradation: Any = build(degradation, 'model.degradation')
             if getattr(self.degradation, 'scale', scale) != scale:
                 raise ConfigError(
                     f'model.degradation shrinks by {self.degradation.scale}, but model.scale is {scale}; '
@@ -87,13 +86,13 @@ class Cascade(BaseModel):
             if isinstance(restorer, dict):
                 restorer = dict(restorer)
                 value_range = restorer.pop('value_range', 1.0)
-            self.restorer = self._build_part('restorer', restorer)
-            self.restoration = restorer and RestorerAdapter(self.restorer, scale, value_range)
+            self.restorer: Any = self._build_part('restorer', restorer)
+            self.restoration: Any = restorer and RestorerAdapter(self.restorer, scale, value_range)
             if isinstance(recognizer, dict):
                 recognizer = dict(dict(_scope_=host), **recognizer)
                 if data_preprocessor is not None:
                     recognizer.setdefault('data_preprocessor', data_preprocessor)
-            self.recognizer = self._build_part('recognizer', recognizer)
+            self.recognizer: Any = self._build_part('recognizer', recognizer)
             for name, part in (parts or {}).items():
                 if hasattr(self, name):
                     raise ConfigError(f"model.parts has '{name}', which a cascade has already; choose another name.")
@@ -185,7 +184,7 @@ class Cascade(BaseModel):
             batch = Batch(self, data_samples=data['data_samples'], **data['inputs'])
             for phase in self.phases:
                 logs.update(self._run_phase(phase, batch, optim_wrapper, reduce_gradients))
-        logs['loss'] = sum(logs.values())
+        logs['loss'] = sum(logs.values())  # type: ignore[assignment]  # a tensor, as there is a loss
         return logs
 
     def _run_phase(self, phase: Phase, batch: Batch, optim_wrapper, reduce_gradients) -> Dict[str, Tensor]:
@@ -221,7 +220,7 @@ class Cascade(BaseModel):
         if self.restorer is None:
             image = batch.hr
         else:
-            with torch.no_grad() if mode == 'predict' else contextlib.nullcontext():
+            with torch.set_grad_enabled(torch.is_grad_enabled() and mode != 'predict'):
                 image = self.restore(batch)
         if mode == 'predict':
             return self.predict(image, batch)

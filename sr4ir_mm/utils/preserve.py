@@ -13,7 +13,8 @@ from torch import Tensor, nn
 def preserved(model: nn.Module) -> Iterator[None]:
     """Put back whatever changes in a model: parameters, buffers, gradients, modes and attributes of its modules.
 
-    Gradients begin as None. Compiled networks run as plain ones, because images of another size would compile them again.
+    Gradients begin as None. Compiled networks run as plain ones, because images of another size would compile them
+    again.
 
     Args:
         model: Its attributes are restored, and the content of those that are lists, dicts, sets or tensors; objects

@@ -1,11 +1,13 @@
 """What hooks and loops ask a runner."""
 
+from typing import Any
+
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 
-def unwrap(model: nn.Module) -> nn.Module:
+def unwrap(model: nn.Module) -> Any:
     """Return the model itself, where a wrapper for distributed training is around it."""
     return model.module if is_model_wrapper(model) else model
 

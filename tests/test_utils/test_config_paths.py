@@ -45,7 +45,7 @@ GONE = [
         for protocol, names in {
             'h2t': [f'{recognizer}_{data}'],
             'l2t': [f'{recognizer}_x{scale}_{data}' for scale in (4, 8)],
-            **dict.fromkeys(
+            **dict.fromkeys(  # noqa: RUF024  read only
                 ('sr', 's2t', 't2s', 's+t'),
                 [f'{recognizer}_{net}_x{scale}_{data}' for net in ('edsr', 'swinir') for scale in (4, 8)],
             ),

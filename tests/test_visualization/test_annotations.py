@@ -85,7 +85,7 @@ def test_a_box_is_drawn_around_its_object(squares, name, tool, monkeypatch):
         drawn.append((image, sample.gt_instances.bboxes))
         return image
 
-    monkeypatch.setattr(cascade, 'draw', draw)
+    monkeypatch.setattr(cascade.task, 'draw', draw)
     browse = tool('browse_dataset')
     for index in range(len(dataset)):
         browse.pictures_of(browse.drawer_of(cascade, dataset, dict(type='DetLocalVisualizer')), dataset[index])

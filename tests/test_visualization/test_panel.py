@@ -56,7 +56,8 @@ def test_a_row_of_each_task(drawn, task):
     batch._sr = sample.sr[None]
     if task != 'detection':  # which pads
         with torch.no_grad():
-            assert row[-1].caption == f'mean {cascade.loss_tdp(batch).item():.3g}'
+            loss = cascade.losses['tdp'](cascade, batch).item()
+            assert row[-1].caption == f'mean {loss:.3g}'
     picture = drawer.compose([row, row], drawer.labels(sample))
     assert picture.shape[0] > 2 * 68 and picture.shape[1] > 9 * 90
 

@@ -142,7 +142,7 @@ class Side:
             wrapper['restorer'].step()
         graph = model.restoration(lr)  # with a graph that nobody needs
         sr = graph.detach()
-        images = (sr, hr, blend(sr, hr, batch.cqmix_grid))
+        images = (sr, hr, blend(sr, hr, batch.field('cqmix_grid')))
         loss = sum(
             loss.weight * model.parse_losses(model.task.loss(image, batch))[0]
             for loss, image in zip(recognize.losses, images)

@@ -27,8 +27,8 @@ def try_metrics(metrics: Sequence[BaseMetric], data: dict, samples: Sequence) ->
         samples: What the model predicted for it.
 
     Returns:
-        The names of all figures; None where one sample does not tell them: a metric evaluates in a way of its own or returns
-        nothing, or figures are named after the benchmark that a sample belongs to.
+        The names of all figures; None where one sample does not tell them: a metric evaluates in a way of its own or
+        returns nothing, or figures are named after the benchmark that a sample belongs to.
 
     Raises:
         ConfigError: A metric fails: which one, and why.

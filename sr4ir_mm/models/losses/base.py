@@ -1,6 +1,6 @@
 """The contract of a loss term, and the simple terms."""
 
-from typing import Dict, Optional, Tuple, Type, Union
+from typing import Dict, Mapping, Optional, Tuple, Type, Union
 
 from torch import Tensor, nn
 
@@ -129,7 +129,7 @@ DEFAULTS = dict(
 _NAMED = ('tdp',)
 
 
-def build_losses(cfgs: Dict[str, Union[nn.Module, dict]]) -> nn.ModuleDict:
+def build_losses(cfgs: Mapping[str, Union[nn.Module, dict]]) -> nn.ModuleDict:
     """Build the loss terms of a cascade.
 
     Args:

@@ -33,7 +33,7 @@ class Task:
     logit_axes: Dict[int, str] = {}
 
     def __init__(self, recognizer: Optional[nn.Module], normalize: RecognizerInput) -> None:
-        self.recognizer = recognizer
+        self.recognizer: Any = recognizer
         self.normalize = normalize
 
     # ---------- labels
@@ -81,7 +81,7 @@ class Task:
     def prepare(self, cascade: nn.Module) -> None:
         """Adapt a cascade that has just been built, for example how its data preprocessor pads."""
 
-    def view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Optional[List]]:
+    def view(self, image: Tensor, batch: Batch) -> Tuple[Tensor, Any]:
         """Return what the recognizer sees of an image batch of the size of ``hr``, and the samples that describe it."""
         return self.normalize(image, batch.sizes), batch.data_samples
 

@@ -1,6 +1,6 @@
 """Object detection and instance segmentation with mmdet."""
 
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -68,7 +68,7 @@ class DetectionTask(Task):
                 f'model.task.input_scale is {input_scale!r}; allowed: None, or two whole numbers from 1, '
                 'the limits of the long and of the short side.'
             )
-        self.input_scale = input_scale
+        self.input_scale: Any = input_scale
 
     def prepare(self, cascade: nn.Module) -> None:
         if self.input_scale is not None:
@@ -82,7 +82,7 @@ class DetectionTask(Task):
         if any(kind.__name__ == 'RPN' for kind in type(self.recognizer).__mro__):
             return None  # it takes objects of all classes for one
         for path in _CLASSES:
-            node = self.recognizer
+            node: Any = self.recognizer
             for name in path.split('.'):
                 node = getattr(node[0] if isinstance(node, nn.ModuleList) else node, name, None)
             if node is not None:
@@ -184,7 +184,7 @@ class DetectionTask(Task):
         host = self.recognizer.data_preprocessor
         sizes = [rescale_size(size[::-1], tuple(self.input_scale))[::-1] for size in batch.sizes]
 
-        def padded(size: Tuple[int, int]) -> Tuple[int, int]:
+        def padded(size: Sequence[int]) -> Tuple[int, int]:
             return tuple(-(-side // host.pad_size_divisor) * host.pad_size_divisor for side in size)
 
         batch_shape = padded([max(sides) for sides in zip(*sizes)])

@@ -27,9 +27,9 @@ class SegmentationTask(Task):
         return self.recognizer.num_classes
 
     @property
-    def ignore_index(self) -> int:
+    def ignore_index(self) -> int:  # type: ignore[override]  # known with the recognizer, not with the class
         head = self.recognizer.decode_head
-        return getattr(head, 'ignore_index', None) or getattr(head[-1], 'ignore_index', 255)
+        return getattr(head, 'ignore_index', 0) or getattr(head[-1], 'ignore_index', 255)
 
     def labels_of(self, sample) -> Iterator[Tensor]:
         if 'gt_sem_seg' in sample:
