@@ -4,7 +4,7 @@ import math
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def _comparable(samples: Sequence[Optional[tuple]]) -> bool:
 
 
 def difference_table(
-    results: Dict[str, Sequence[dict]],
+    results: Mapping[str, Sequence[dict]],
     pairs: Sequence[Tuple[str, str]],
     titles: Dict[str, str],
     metrics: str = 'metrics',

@@ -45,7 +45,7 @@ def load_method(path: str, cfg_options: Dict[str, Any], skipped: Sequence[str]) 
     """
     cfg = load_config(path, cfg_options)
     skip_metrics(cfg, skipped)
-    check_config(cfg, cfg_options)
+    check_config(cfg, list(cfg_options))
     cfg.pop('work_dir')  # each run gets its own
     return Method(path, cfg)
 
@@ -74,7 +74,7 @@ class Plan:
         self.work_dir = work_dir
         self._sr_method = sr_method
         self._points = points(study.axes)
-        self._check_axes()
+        self._check_settings()
         self._rows = lru_cache(maxsize=None)(self._load_rows)
         self._axes = lru_cache(maxsize=None)(self._axes_that_count)
         #: the protocols in the order of their runs, with those that others start from
@@ -94,10 +94,13 @@ class Plan:
     def runs(self) -> List[Run]:
         return list(self._runs.values())
 
-    def _check_axes(self) -> None:
+    def _check_settings(self) -> None:
+        """Refuse what an axis makes of a config as early as a config that is wrong itself."""
         for axis in self.study.axes:
             if axis.name in RESULT_FIELDS:
                 raise ConfigError(f'An axis to vary is called {axis.name!r}, as a part of each result is; rename it.')
+        for method, point in product(self.methods.values(), self._points if self.study.axes else ()):
+            check_config(self._at(method.cfg, point))
 
     def _check_tasks(self) -> None:
         rows = self._rows(next(iter(self.methods)), self._points[0])
@@ -129,8 +132,8 @@ class Plan:
         return cfg
 
     def _method_at(self, task: str, point: Point, name: str) -> Config:
-        method = self._sr_method if self._is_shared_by_tasks(name) else self.methods[task]
-        return self._at(method.cfg, point)
+        own = self._sr_method if name == 'sr' else None
+        return self._at((own or self.methods[task]).cfg, point)
 
     def _config(self, task: str, point: Point, name: str, checkpoints: Optional[Dict[str, str]] = None) -> Config:
         """Make the config of a run; without checkpoints to see that it can be made."""

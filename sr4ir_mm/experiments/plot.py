@@ -48,7 +48,7 @@ def _draw_point(axes: Axes, place: int, summary: Summary, protocol: str, name: s
         interval = summary.differences[protocol]
         mean, error, sign = interval.mean, (interval.mean - interval.low, interval.high - interval.mean), '+'
     else:
-        mean, deviation = summary.values.loc[protocol, name]
+        mean, deviation = summary.figure(protocol, name)
         error, sign = (deviation, deviation), ''
     if not math.isfinite(mean):
         return

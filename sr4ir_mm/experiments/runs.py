@@ -169,7 +169,8 @@ def _difference(old: Config, new: Config) -> str:
                     return walk(old.get(name), new.get(name), [*path, name])
         return '.'.join(path)
 
-    return walk(*({key: config.get(key) for key in RUNNER_KEYS} for config in (old, new)), [])
+    before, after = ({key: config.get(key) for key in RUNNER_KEYS} for config in (old, new))
+    return walk(before, after, [])
 
 
 def _commit() -> str:

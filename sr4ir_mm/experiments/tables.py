@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import pandas as pd
 
@@ -29,10 +29,17 @@ class Summary:
     values: pd.DataFrame
     #: of each protocol
     seeds: Dict[str, List[int]]
-    metric: Optional[str]
-    baseline: Optional[str]
-    #: of each protocol to the baseline; empty without one
+    #: of the task; empty where no run has one
+    metric: str
+    #: empty where nothing is compared with it
+    baseline: str
+    #: of each protocol to the baseline
     differences: Dict[str, Interval]
+
+    def figure(self, protocol: str, column: str) -> Tuple[float, float]:
+        """Return the mean of a protocol and its deviation; NaN where there is none."""
+        row = self.values.loc[protocol]
+        return float(row[column, 'mean']), float(row[column, 'std'])
 
     @property
     def columns(self) -> List[str]:
@@ -100,21 +107,22 @@ def summarize(
         interval: Makes that of two protocols, see :meth:`sr4ir_mm.experiments.differences.Differences.interval`.
     """
     frame = figures(results, metric)
+    differences = {}
+    if baseline is not None and interval is not None:
+        differences = {name: interval(baseline, name) if name != baseline else Interval(math.nan) for name in order}
     return Summary(
         values=_by_protocol(frame, order),
         seeds={name: sorted(frame.seed[frame.protocol == name]) for name in order},
-        metric=metric,
-        baseline=baseline,
-        differences={}
-        if baseline is None
-        else {name: interval(baseline, name) if name != baseline else Interval(math.nan) for name in order},
+        metric=metric or '',
+        baseline=baseline or '',
+        differences=differences,
     )
 
 
 def _by_protocol(frame: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     """Return mean and deviation of each column over the runs of each protocol; NaN where there are none."""
     # pandas' own mean of a group adds in another way, which rounds to another digit in one of the stored tables
-    return frame.drop(columns='seed').groupby('protocol').agg([pd.Series.mean, 'std']).reindex(order)
+    return frame.drop(columns='seed').groupby('protocol').agg([pd.Series.mean, 'std']).reindex(list(order))
 
 
 def places(values: Iterable[float]) -> int:
@@ -163,7 +171,7 @@ def markdown(summary: Summary, titles: Dict[str, str]) -> str:
     def cell(protocol: str, column: str) -> str:
         if column == DIFFERENCE:
             return interval_text(summary.differences[protocol], digits[column])
-        return value_text(*summary.values.loc[protocol, column], digits[column])
+        return value_text(*summary.figure(protocol, column), digits[column])
 
     heads = [f'− {titles[summary.baseline]} [95 %]' if column == DIFFERENCE else column for column in summary.columns]
     rows = [
@@ -195,12 +203,10 @@ def axes_table(results: Sequence[dict], order: Sequence[str], titles: Dict[str, 
         titles: Of the protocols.
         metric: Name of the figure, of the task or of the images.
     """
-    places_of = places(figures(results, metric)[metric])
-    columns = {}
-    for point in points_of(results):
-        columns[point] = _by_protocol(figures(at_point(results, point), metric), order)[metric]
+    digits = places(figures(results, metric)[metric])
+    columns = {point: summarize(at_point(results, point), order, metric) for point in points_of(results)}
     rows = [
-        [titles[name], *(value_text(*column.loc[name], places_of) for column in columns.values())]
+        [titles[name], *(value_text(*column.figure(name, metric), digits) for column in columns.values())]
         for name in order
         if any(result['protocol'] == name for result in results)
     ]
