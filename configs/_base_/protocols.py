@@ -73,3 +73,5 @@ protocols = {
 }
 # what is compared by default
 compare = ['h2t', 'l2t', 'sr', 's2t', 't2s', 's+t', 'sr4ir']
+# axes: what an experiment can vary by `values` of a study, or by --vary sigma=15,30; the key of the config, or several
+vary = dict(sigma='model.degradation.sigma')

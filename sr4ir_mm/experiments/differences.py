@@ -4,7 +4,7 @@ import math
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation.predictions import FILE_NAMES, Predictions
 
 from .intervals import Interval, holm, image_weights, paired_t, sign_test, two_level
-from .report import describe, interval_text, main_metric, places
+from .tables import describe, grid, interval_text, main_metric, places
 
 #: below this p a difference is told from none
 ALPHA = 0.05
@@ -102,7 +102,7 @@ def _comparable(samples: Sequence[Optional[tuple]]) -> bool:
 
 
 def difference_table(
-    results: Dict[str, Sequence[dict]],
+    results: Mapping[str, Sequence[dict]],
     pairs: Sequence[Tuple[str, str]],
     titles: Dict[str, str],
     metrics: str = 'metrics',
@@ -140,16 +140,16 @@ def difference_table(
 
     signs = [[value for table in tables.values() for value in table.by_seed(*pair).values()] for pair in pairs]
     ps = holm([sign_test(values) for values in signs])
-    heads = ['comparison', *(f'{task} ({names[task]})' for task in tables), 'seeds above', 'p, corrected']
-    lines = ['| ' + ' | '.join(heads) + ' |', '|' + '---|' * len(heads)]
+    rows = []
     for pair, values, p in zip(pairs, signs, ps):
         p_text = '–' if math.isnan(p) else f'{p:.2g}'
-        row = [
-            f'{titles[pair[0]]} < {titles[pair[1]]}',
-            *(text(task, pair) for task in tables),
-            f'{sum(value > 0 for value in values)} of {len(values)}',
-            f'**{p_text}**' if p < ALPHA else p_text,
-        ]
-        lines.append('| ' + ' | '.join(row) + ' |')
-    note = describe(list(cells.values()))
-    return '\n'.join(lines) + '\n' + (f'\n{note}\n' if note else '')
+        rows.append(
+            [
+                f'{titles[pair[0]]} < {titles[pair[1]]}',
+                *(text(task, pair) for task in tables),
+                f'{sum(value > 0 for value in values)} of {len(values)}',
+                f'**{p_text}**' if p < ALPHA else p_text,
+            ]
+        )
+    heads = ['comparison', *(f'{task} ({names[task]})' for task in tables), 'seeds above', 'p, corrected']
+    return grid(heads, rows, describe(cells.values()))

@@ -1,9 +1,10 @@
-"""Intervals and tests for differences between trainings: how sure a mean over a few seeds and images is."""
+"""Compute intervals and tests for differences between trainings: how sure a mean over a few seeds and images is."""
 
 import math
 from typing import List, NamedTuple, Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 #: how often a 95 % interval has the true value in it
@@ -26,8 +27,8 @@ def _student(mean: float, error: float, seeds: int, method: str) -> Interval:
     # equal differences, as of a few images that are counted, leave no error to compare with
     if seeds < 2 or not math.isfinite(mean) or not math.isfinite(error) or error == 0:
         return Interval(mean, seeds=seeds)
-    half = stats.t.ppf((1 + LEVEL) / 2, seeds - 1) * error
-    return Interval(mean, mean - half, mean + half, 2 * stats.t.sf(abs(mean) / error, seeds - 1), seeds, method)
+    low, high = stats.t.interval(LEVEL, seeds - 1, mean, error)
+    return Interval(mean, low, high, 2 * stats.t.sf(abs(mean) / error, seeds - 1), seeds, method)
 
 
 def paired_t(differences: Sequence[float]) -> Interval:
@@ -41,7 +42,7 @@ def paired_t(differences: Sequence[float]) -> Interval:
     differences = np.asarray(differences, float)
     seeds = len(differences)
     mean = float(differences.mean()) if seeds else math.nan
-    error = float(differences.std(ddof=1) / math.sqrt(seeds)) if seeds > 1 else math.nan
+    error = float(stats.sem(differences)) if seeds > 1 else math.nan
     return _student(mean, error, seeds, 't')
 
 
@@ -61,7 +62,8 @@ def two_level(differences: Sequence[float], replicates: np.ndarray, seed: int = 
     and a sample of the seeds. The latter has one seed fewer than there are, which makes the variance of the mean
     unbiased (Rao and Wu, 1988), and its standard error goes with Student's t: the percentiles of a plain bootstrap of
     three seeds are far too close to each other. Where images differ more than seeds, this
-    is wider than it has to be.
+    is wider than it has to be. :func:`scipy.stats.bootstrap` knows one level alone and takes means of values, where mIoU and
+    AP of a sample of images are no means.
 
     Args:
         differences: One for each seed, on all images.
@@ -86,12 +88,11 @@ def sign_test(differences: Sequence[float]) -> float:
 def holm(p: Sequence[float]) -> List[float]:
     """Correct p values for their number (Holm, 1979): below 0.05 at most one time in twenty, where nothing is there.
 
+    scipy has only corrections that allow for a share of false findings.
+
     Args:
         p: NaN where there was no test; those are not counted.
     """
-    tested = sorted((value, index) for index, value in enumerate(p) if not math.isnan(value))
-    corrected, largest = [math.nan] * len(p), 0.0
-    for rank, (value, index) in enumerate(tested):
-        largest = max(largest, min(1.0, value * (len(tested) - rank)))
-        corrected[index] = largest
-    return corrected
+    tested = pd.Series(p, dtype=float).dropna().sort_values(kind='stable')
+    corrected = (tested * range(len(tested), 0, -1)).clip(upper=1).cummax()
+    return corrected.reindex(range(len(p))).tolist()

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Iterable, Sequence
 
+#: the folder with configs/ and tools/: by links that of the source tree, in a wheel that of its copies
+ROOT = (Path(__file__).parents[1] / '.mim' / 'tools').resolve().parent
 _CONTEXT = multiprocessing.get_context('forkserver')
 
 

@@ -10,9 +10,9 @@ from sr4ir_mm.config import check_weights
 from sr4ir_mm.errors import ConfigError, check_choice
 
 from .protocols import apply_protocol, load_protocols
+from .study import PROTOCOLS
 
 #: of the source tree by a link, of a wheel as a copy
-PROTOCOLS = osp.join(osp.dirname(osp.dirname(osp.abspath(__file__))), '.mim', 'configs', '_base_', 'protocols.py')
 
 
 def add_protocol_options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def use_protocol(cfg: Config, args: argparse.Namespace, starts: bool = True) -> 
         raise ConfigError(f'--start is given, but {missing}; allowed: --protocol NAME --start PART=PATH.')
     if not args.protocol:
         return cfg
-    protocols = load_protocols(PROTOCOLS, cfg)
+    protocols = load_protocols(str(PROTOCOLS), cfg)
     row = protocols[check_choice(args.protocol, protocols, '--protocol')]
     if not starts:
         row.pop('start', None)

@@ -1,13 +1,14 @@
 """From the config of a method to those of the protocols that it is compared with, by a table of phases."""
 
 import copy
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, Optional, Sequence
 
 from mmengine.config import Config, ConfigDict
 
 from sr4ir_mm.errors import ConfigError, check_choice
 
 from .image_metrics import IMAGE_METRICS, is_image_metric
+from .options import set_option
 
 
 def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
@@ -108,7 +109,7 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
 
     cfg = copy.deepcopy(cfg)
     for key, value in protocol.get('cfg_options', {}).items():
-        _set_option(cfg, key, value, f"cfg_options of the protocol '{protocol.title}'")
+        set_option(cfg, key, value, f"cfg_options of the protocol '{protocol.title}'")
     if protocol.get('reestimate_bn'):
         if protocol.phases:
             raise ConfigError(
@@ -134,42 +135,6 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
             _drop_restorer(cfg)
     for part in protocol.get('start', {}):
         cfg.model[part].init_cfg = ConfigDict(type='Pretrained', checkpoint=checkpoints[part], prefix=part)
-    return cfg
-
-
-def _set_option(cfg: Config, key: str, value: Any, where: str) -> None:
-    """Set ``a.b.c`` to a value; ``a.b`` must exist, and in a list a step is an index or the type of one element."""
-    *path, last = key.split('.')
-    node = cfg
-    for step in path:
-        node = _children(node)
-        node = node[check_choice(step, node, f"{where}: a step of '{key}'")]
-    if not isinstance(node, dict):
-        raise ConfigError(f"{where}: '{key}' has nowhere to go; '{'.'.join(path)}' is {node!r}, which has no keys.")
-    node[last] = value
-
-
-def _children(node: Any) -> Dict[str, Any]:
-    """Return what is below a node by its keys, in a list by index and by type without its scope."""
-    if isinstance(node, (list, tuple)):
-        by_type = {str(each.get('type')).split('.')[-1]: each for each in node if isinstance(each, dict)}
-        return {**{str(index): each for index, each in enumerate(node)}, **by_type}
-    return node if isinstance(node, (dict, Config)) else {}
-
-
-def set_sigma(cfg: Config, sigma: float) -> Config:
-    """A config with another strength of its noise.
-
-    Raises:
-        ConfigError: Its degradation has no ``sigma``.
-    """
-    cfg = copy.deepcopy(cfg)
-    if 'sigma' not in (cfg.model.get('degradation') or {}):
-        raise ConfigError(
-            '--sigmas is given, but model.degradation has no `sigma`; allowed are configs with '
-            "degradation=dict(type='sr4ir_mm.GaussianNoise', sigma=…)."
-        )
-    cfg.model.degradation.sigma = sigma
     return cfg
 
 

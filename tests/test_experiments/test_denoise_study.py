@@ -1,6 +1,5 @@
 """What is measured of λ: the rows of the study, and that docs/denoise_highlevel.md says what its raw results say."""
 
-import importlib.util
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -17,9 +16,6 @@ RESULTS = ROOT / 'docs/denoise_highlevel/results.jsonl'
 CONFIGS = {Path(path).stem: ROOT / 'configs/_base_' / path for path in Config.fromfile(STUDY).configs}
 TASK_METRICS = dict(joint_fpn_demo='mIoU', joint_resnet_demo='accuracy/top1')
 WEIGHTS = (0.004, 0.02, 0.1, 0.5)
-spec = importlib.util.spec_from_file_location('compare', ROOT / 'tools/compare.py')
-compare = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(compare)
 
 
 @pytest.mark.parametrize('task', CONFIGS)
@@ -53,9 +49,9 @@ def values(results, task, protocol, metric):
     ]
 
 
-def test_the_tables_in_the_docs_are_those_of_the_raw_results(tmp_path):
+def test_the_tables_in_the_docs_are_those_of_the_raw_results(tmp_path, tool):
     (tmp_path / 'results.jsonl').write_text(RESULTS.read_text())
-    compare.main(['--study', str(STUDY), '--results', str(tmp_path / 'results.jsonl')])
+    tool('compare').main(['--study', str(STUDY), '--results', str(tmp_path / 'results.jsonl')])
     tables = [*tmp_path.glob('*/sigma_60/table.md'), tmp_path / 'claims.md']
     assert len(tables) == 3
     for path in tables:

@@ -8,7 +8,7 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.evaluation.metric import RestorationMetric
 from sr4ir_mm.experiments.image_metrics import IMAGE_METRICS, ImageMetric, is_image_metric
 from sr4ir_mm.experiments.protocols import apply_protocol
-from sr4ir_mm.experiments.report import main_metric, markdown, summarize
+from sr4ir_mm.experiments.tables import main_metric, markdown, summarize
 from sr4ir_mm.experiments.test_report import test_table as table_of_a_test
 from tests.helpers.builders import ROOT
 
