@@ -1,6 +1,6 @@
 """Operations of PyTorch and mmcv that are slow on a CPU, by others that are fast there; results differ by rounding."""
 
-from typing import Optional, TypeGuard
+from typing import Dict, Optional, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -8,16 +8,20 @@ from mmcv.ops import RoIAlign
 from torch import Tensor, nn
 
 
-def use_fast_cpu_ops(network: nn.Module) -> None:
+def use_fast_cpu_ops(*networks: nn.Module) -> None:
     """Let depthwise convolutions and mmcv's RoIAlign do what is fast on a CPU.
 
     oneDNN's depthwise convolutions are fast forward only: their backward takes ten times as long, and a hundred times
     channels last. mmcv's RoIAlign is a loop of one thread; torchvision's, to which it has a switch, is not.
+
+    Args:
+        *networks: They are changed. Those that share layers go on to share them.
     """
-    for parent in list(network.modules()):
+    fast: Dict[nn.Module, DepthwiseConv2d] = {}
+    for parent in [module for network in networks for module in network.modules()]:
         for name, child in parent.named_children():
             if _is_depthwise(child):
-                setattr(parent, name, DepthwiseConv2d(child))
+                setattr(parent, name, fast.setdefault(child, DepthwiseConv2d(child)))
             elif isinstance(child, RoIAlign) and child.pool_mode == 'avg':
                 child.use_torchvision = True
 

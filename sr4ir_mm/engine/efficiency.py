@@ -61,15 +61,15 @@ def apply_efficiency(
     for name in activation_checkpointing:
         blocks = set(_repeated_blocks(parts[name]))
         apply_activation_checkpointing(parts[name], wrapper, check_fn=blocks.__contains__)
+    traced = []
+    if conv_bn_eval and cascade.recognizer is not None:
+        traced.append(_fold_batch_norm(cascade.recognizer.backbone))
     if cpu_ops and on_cpu:
-        for part in parts.values():
-            use_fast_cpu_ops(part)
+        use_fast_cpu_ops(*parts.values(), *traced)
     if channels_last is None:
         channels_last = _choose_channels_last(cascade) if on_cpu else []
     for name in channels_last:
         parts[name].to(memory_format=torch.channels_last)
-    if conv_bn_eval and cascade.recognizer is not None:
-        _fold_batch_norm(cascade.recognizer.backbone)
     for name, arguments in (compile or {}).items():
         (parts[name].backbone if name == 'recognizer' else parts[name]).compile(**arguments)
 
@@ -136,7 +136,12 @@ def _try_channels_last(recognizer: nn.Module, samples: List) -> Optional[str]:
     return None
 
 
-def _fold_batch_norm(network: nn.Module) -> None:
+def _fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Calculate batch norms in eval mode with the convolutions before them.
+
+    Returns:
+        The traced network that ``network`` calls from now on; it shares the layers.
+    """
     try:
         turn_on_efficient_conv_bn_eval_for_single_model(network)
     except Exception as error:
@@ -144,3 +149,4 @@ def _fold_batch_norm(network: nn.Module) -> None:
             f'efficiency.conv_bn_eval is True, but {type(network).__name__} cannot be traced '
             f'({type(error).__name__}: {error}); set it to False.'
         ) from error
+    return network.forward.__self__

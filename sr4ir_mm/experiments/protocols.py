@@ -176,20 +176,23 @@ def set_sigma(cfg: Config, sigma: float) -> Config:
 def _train(cfg: Config, phases: Sequence[dict], loss_type: Callable) -> None:
     """Train by these phases; parts that none of their losses teaches or needs go."""
     cfg.train_cfg.phases = copy.deepcopy(phases)
-    types = [loss_type(term, cfg.model.get('losses') or {}) for phase in phases for term in phase['losses']]
+    losses = cfg.model.get('losses') or {}
+    types = [loss_type(term, losses) for phase in phases for term in phase['losses']]
     taught = {part for term in types for part in term.teaches}
     used = taught | {part for term in types for part in term.needs}
     if 'restorer' not in taught:
         _drop_restorer(cfg)
     if 'recognizer' not in used:
         _drop_recognizer(cfg)
-        terms = {term for phase in phases for term in phase['losses']}
-        cfg.model.losses = {term: loss for term, loss in (cfg.model.get('losses') or {}).items() if term in terms}
     extra = cfg.model.get('parts') or {}
     cfg.model.parts = {name: part for name, part in extra.items() if name in used} or None
+    gone = {'recognizer', *extra} - used
+    cfg.model.losses = {term: loss for term, loss in losses.items() if not gone & set(loss_type(term, losses).needs)}
     updated = {part for phase in phases for part in _as_list(phase['update'])}
     for part in ('restorer', 'recognizer', *extra):
-        if part not in updated:
+        if part in gone and part in extra:
+            cfg.optim_wrapper.pop(part, None)
+        elif part not in updated:
             cfg.optim_wrapper[part] = None
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor, apply_efficiency
+from sr4ir_mm.engine.cpu_ops import DepthwiseConv2d
 from sr4ir_mm.engine.efficiency import _fold_batch_norm, _gains_channels_last, _repeated_blocks
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models.phases import build_phases
@@ -131,6 +132,29 @@ def test_batch_norms_in_eval_mode_are_folded(float64):
     for name, weight in weights[0].items():
         torch.testing.assert_close(weights[1][name], weight, rtol=1e-9, atol=1e-9)
     assert runs == [5, 3]
+
+
+def test_folding_goes_together_with_fast_operations(float64):
+    """A training step of a MobileNet with both agrees with the plain one, and both are in use."""
+    losses = []
+    for fast in (False, True):
+        torch.manual_seed(0)
+        cfg = cascade_cfg()
+        cfg.recognizer.backbone = dict(type='MobileNetV2', out_indices=(5, 6), norm_eval=True, widen_factor=0.25)
+        cfg.recognizer.decode_head.update(in_channels=80, in_index=1)
+        model = MODELS.build(cfg)
+        model.init_weights()
+        apply_efficiency(model, [], conv_bn_eval=fast, cpu_ops=fast)
+        calls = []
+        for module in model.recognizer.backbone.modules():
+            if isinstance(module, DepthwiseConv2d):
+                original = module._conv_forward
+                module._conv_forward = lambda *args, original=original: (calls.append(1), original(*args))[1]
+        model.phases = build_phases(SR4IR_PHASES, model)
+        optim = CascadeOptimWrapperConstructor(OPTIM_WRAPPER)(model)
+        losses.append({name: float(value) for name, value in model.train_step(seg_batch(), optim).items()})
+        assert bool(calls) == fast
+    assert losses[1] == pytest.approx(losses[0], rel=1e-9)
 
 
 def test_a_backbone_that_cannot_be_traced():

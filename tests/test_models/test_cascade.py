@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
+from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor
@@ -386,3 +387,12 @@ def test_stochastic_depth_of_a_frozen_restorer_is_on_where_the_phase_says_so(tra
             by_hand[mode] = model.restorer.train(mode)(lr)
     assert not torch.allclose(by_hand[True], by_hand[False], atol=1e-4)
     assert torch.equal(sr, by_hand[bool(train_mode)])
+
+
+def test_building_a_cascade_changes_nothing_outside():
+    """MMEngine reads other models' files as before; parameters are those of the parts alone."""
+    before = dict(CheckpointLoader._schemes)
+    model = MODELS.build(cascade_cfg())
+    model.init_weights()
+    assert CheckpointLoader._schemes == before
+    assert {name.split('.')[0] for name in model.state_dict()} == {'restorer', 'recognizer'}

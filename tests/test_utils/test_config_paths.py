@@ -32,7 +32,7 @@ def test_a_base_of_this_package_without_a_wheel(tmp_path):
     }
 
 
-#: configs of version 0.1 that are gone: 76 of baselines and six of the demo
+#: configs of the first edition that are gone: 76 of baselines and six of the demo
 GONE = [
     *(
         f'baselines/{protocol}_{name}.py'
