@@ -51,7 +51,8 @@ def check_first_edition(cfg: Config) -> None:
         for key, instead in _MODEL.items():
             if key in model:
                 raise ConfigError(f'model.{key} is from an earlier edition; write {instead} instead.')
-    _check_types(cfg._cfg_dict, '')
+    for key, value in cfg.items():
+        _check_types(value, key)
 
 
 def instead_of_file(path: str) -> str:

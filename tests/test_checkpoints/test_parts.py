@@ -178,7 +178,7 @@ def test_in_train_out_and_back_into_the_host_library(task, tool, tmp_path):
     mmengine_checkpoint._load_checkpoint_to_model(editor, content, strict=True)
     image = photo()[None] / 255.0
     with torch.no_grad():
-        assert torch.equal(editor.generator(image), cascade.eval().restore(image))
+        assert torch.equal(editor.generator(image), cascade.eval().restoration(image))
 
     # the round trip: cascade, parts, cascade
     again = build(

@@ -140,7 +140,7 @@ def test_the_recipe_learns_on_photographs(recipe):
     clean = rgb(data.astronaut()[60:188, 160:288])
     noisy = clean + torch.randn(clean.shape, generator=generator) * 25 / 255
     with torch.no_grad():
-        restored = model.eval().restore(noisy)
+        restored = model.eval().restoration(noisy)
     assert psnr(restored[0], clean[0], border=3) > psnr(noisy[0], clean[0], border=3) + 2
 
 

@@ -131,8 +131,8 @@ def config(folder: Path, loop: dict) -> Config:
 @pytest.mark.parametrize(
     'loop',
     [
-        dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=2),
-        dict(type='sr4ir_mm.AlternatingTrainLoop', max_epochs=1),
+        dict(type='sr4ir_mm.AlternatingIterTrainLoop', max_iters=2, dry_run=False),  # the draws are counted
+        dict(type='sr4ir_mm.AlternatingTrainLoop', max_epochs=1, dry_run=False),
     ],
     ids=['by_iterations', 'by_epochs'],
 )

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from sr4ir_mm.engine import CascadeOptimWrapperConstructor
 from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.models import ContrastiveLoss, FrequencyEmbedding, VGGEmbedding
+from sr4ir_mm.models.losses import check_needs
 from sr4ir_mm.models.phases import build_phases
 from sr4ir_mm.registry import MODELS
 from tests.helpers.builders import ROOT, cascade_cfg, seg_batch
@@ -299,6 +300,8 @@ def test_vgg_cannot_be_taught(vgg):
         build([EMBED], embedding=vgg)
     with pytest.raises(ConfigError, match="a part in optim_wrapper is 'embedding'; allowed: 'restorer', 'recognizer'"):
         build([RESTORE], dict(restorer=SGD, embedding=SGD), embedding=vgg)
-    model, optim = build([dict(RESTORE, losses=dict(pixel=1.0, embedding=1.0))], embedding=vgg)
-    with pytest.raises(ConfigError, match=r'the loss `embedding`, but model.embedding \(VGGEmbedding\) does not learn'):
-        model.train_step(seg_batch(), optim)
+    model, _ = build([dict(RESTORE, losses=dict(pixel=1.0, embedding=1.0))], embedding=vgg)
+    with pytest.raises(
+        ConfigError, match=r'the loss `embedding`, but model.parts.embedding \(VGGEmbedding\) does not learn'
+    ):
+        check_needs('embedding', model.losses.embedding, model)
