@@ -309,7 +309,7 @@ def test_strange_classes_of_a_checkpoint(checkpoints, tmp_path, meta, message):
     checkpoint = torch.load(checkpoints('segmentation'))
     checkpoint['meta'] = dict(dataset_meta=meta)
     torch.save(checkpoint, tmp_path / 'a.pth')
-    with pytest.raises(CheckpointError, match=f'a.pth has in meta.dataset_meta.{message}'):
+    with pytest.raises(CheckpointError, match=f'a.pth has a meta.dataset_meta.{message}'):
         CascadeInferencer(inference_cfg(), str(tmp_path / 'a.pth'), device='cpu')
 
 
