@@ -49,7 +49,7 @@ def run_tool(main: Callable) -> None:
                 raise
             sentence = (
                 f'{error} Often the memory of the machine was not enough: try fewer workers '
-                '(train_dataloader.num_workers) or smaller batches. --resume goes on from the last checkpoint.'
+                '(train_dataloader.num_workers) or smaller batches. --resume continues from the last checkpoint.'
             )
         process = f" in process {os.environ['RANK']}" if int(os.environ.get('WORLD_SIZE', 1)) > 1 else ''
         raise SystemExit(f'error{process}: {sentence}') from error

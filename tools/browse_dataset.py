@@ -22,7 +22,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--out-dir', required=True, help='folder of the pictures')
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train', help='default: %(default)s')
     parser.add_argument('--num', type=int, default=8, help='number of samples; default: %(default)s')
-    parser.add_argument('--seed', type=int, default=0, help='of crops, flips and grids; default: %(default)s')
+    parser.add_argument('--seed', type=int, default=0, help='seed of crops, flips and grids; default: %(default)s')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE'
     )

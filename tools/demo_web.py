@@ -272,7 +272,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     )
     parser.add_argument('--checkpoint', required=True, help='path of the checkpoint')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints by torch.load, which can run any code of their makers',
     )
     parser.add_argument('--device', help='for example cpu or cuda:0; default: a GPU where there is one')
     parser.add_argument('--samples', nargs='*', default=[], help='images, or folders of images, to pick from')

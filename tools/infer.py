@@ -21,14 +21,16 @@ def parse_args(argv=None) -> argparse.Namespace:
     )
     parser.add_argument('--checkpoint', help='path or URL of the checkpoint')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints by torch.load, which can run any code of their makers',
     )
     parser.add_argument(
         '--onnx', help='a graph of tools/deployment/export_onnx.py, to run instead of restorer or cascade'
     )
     parser.add_argument('--out-dir', required=True, help='folder of the results')
-    parser.add_argument('--degrade', action='store_true', help='the images are clean: make low-resolution ones of them')
-    parser.add_argument('--batch-size', type=int, default=1, help='images at once; default: %(default)s')
+    parser.add_argument('--degrade', action='store_true', help='the images are clean: degrade them first')
+    parser.add_argument('--batch-size', type=int, default=1, help='images in a batch; default: %(default)s')
     parser.add_argument('--device', help='for example cpu or cuda:0; default: a GPU where there is one')
     parser.add_argument(
         '--tile',
@@ -38,10 +40,16 @@ def parse_args(argv=None) -> argparse.Namespace:
         'low-resolution image; 0: all at once; default: %(default)s',
     )
     parser.add_argument(
-        '--overlap', type=int, default=32, help='what a piece is read with on each side; default: %(default)s'
+        '--overlap',
+        type=int,
+        default=32,
+        help='pixels around each tile that are read too and cut off afterwards; default: %(default)s',
     )
     parser.add_argument(
-        '--coordinates', choices=['sr', 'lr'], default='sr', help='whose pixels are counted; default: %(default)s'
+        '--coordinates',
+        choices=['sr', 'lr'],
+        default='sr',
+        help='image in whose pixels boxes are given; default: %(default)s',
     )
     parser.add_argument(
         '--no-panel',

@@ -213,7 +213,7 @@ def write_all(out, options):
         (voc / name).mkdir(parents=True)
     ids = {'trainval': []}
     for split in SPLITS:
-        print(f'Composing the {split} pictures ...', flush=True)
+        print(f'Drawing the {split} pictures ...', flush=True)
         ids[split] = [f'{split}_{index:06d}' for index in range(options[f'num_{split}'])]
         ids['trainval'] += ids[split]
         for index, name in enumerate(ids[split]):

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 seeds=("${@:-0}")
 for seed in "${seeds[@]}"; do
   [[ $seed =~ ^[0-9]+$ ]] || {
-    echo "error: '$seed' is no seed; allowed are whole numbers from 0: bash tools/quickstart.sh 0 1 2"
+    echo "error: '$seed' is not a seed; allowed are whole numbers from 0: bash tools/quickstart.sh 0 1 2"
     exit 1
   }
 done

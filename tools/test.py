@@ -31,7 +31,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     add_protocol_options(parser)
     parser.add_argument('--work-dir', help='folder of the log; default: work_dirs/<name of the config>')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints by torch.load, which can run any code of their makers',
     )
     parser.add_argument('--show-dir', help='folder for a picture of each image')
     parser.add_argument('--per-class', action='store_true', help='show the numbers of each class too')
@@ -40,7 +42,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         nargs='?',
         const='all',
         metavar='BATCHES',
-        help="estimate the recognizer's batch norm again on restored training images; default: all batches of an epoch",
+        help="re-estimate the recognizer's batch norm on restored training images; default: all batches of an epoch",
     )
     parser.add_argument(
         '--save-reestimated', metavar='FILE', help='with --reestimate-bn: checkpoint to write with the new statistics'
@@ -51,7 +53,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='NAME',
-        help='metrics of the config to do without, such as LPIPS',
+        help='metrics of the config to leave out, such as LPIPS',
     )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE'
@@ -76,8 +78,8 @@ def reestimation_hooks(args: argparse.Namespace, cfg: Config) -> list:
     batches = args.reestimate_bn
     if batches != 'all' and not (batches.isdecimal() and int(batches) > 0):
         raise ConfigError(
-            f'--reestimate-bn is {batches!r}; allowed: a whole number of batches from 1, or nothing behind '
-            'it, which means all of an epoch.'
+            f'--reestimate-bn is {batches!r}; allowed: a whole number of batches from 1, or no number, '
+            'which means all of an epoch.'
         )
     if cfg.get('train_dataloader') is None:
         raise ConfigError('--reestimate-bn needs training images, but the config has no train_dataloader.')

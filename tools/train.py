@@ -27,10 +27,12 @@ def parse_args(argv=None) -> argparse.Namespace:
         nargs='?',
         const='auto',
         metavar='PATH',
-        help='go on from a checkpoint; without a path, from the latest one in the work dir',
+        help='continue from a checkpoint; without a path, from the latest one in the work dir',
     )
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints by torch.load, which can run any code of their makers',
     )
     parser.add_argument(
         '--amp',
@@ -50,7 +52,7 @@ def parse_args(argv=None) -> argparse.Namespace:
         nargs='+',
         default=[],
         metavar='NAME',
-        help='metrics of the config to do without, such as LPIPS',
+        help='metrics of the config to leave out, such as LPIPS',
     )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, default={}, help='override settings of the config, KEY=VALUE'

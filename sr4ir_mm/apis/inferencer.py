@@ -110,7 +110,7 @@ class CascadeInferencer(BaseInferencer):
                 raise ConfigError('Neither a config nor a checkpoint, which carries one, is given.')
             if not trust_checkpoint:
                 raise ConfigError(
-                    f'No config is given, and that which {weights} carries is code of its maker; name a '
+                    f'No config is given, and the config in {weights} is code of its maker; name a '
                     'config, or trust the checkpoint (--trust-checkpoint).'
                 )
             model = _config_of(weights)
@@ -378,16 +378,16 @@ def _check_classes(meta: dict, weights: Optional[str]) -> None:
     if not isinstance(classes, (list, tuple)) or not all(
         isinstance(name, str) and name.isprintable() and len(name) <= 200 for name in classes
     ):
-        raise CheckpointError(
-            f'The checkpoint {weights} has in meta.dataset_meta.classes what are no names of classes.'
-        )
+        raise CheckpointError(f'The checkpoint {weights} has a meta.dataset_meta.classes that is not a list of names.')
     if not isinstance(palette, (list, tuple)) or not all(
         isinstance(color, (list, tuple))
         and len(color) == 3
         and all(isinstance(value, (int, np.integer)) and 0 <= value <= 255 for value in color)
         for color in palette
     ):
-        raise CheckpointError(f'The checkpoint {weights} has in meta.dataset_meta.palette what are no RGB colors.')
+        raise CheckpointError(
+            f'The checkpoint {weights} has a meta.dataset_meta.palette that is not a list of RGB colors.'
+        )
 
 
 def _dataset_meta(model: nn.Module, meta: dict, cfg: Config) -> dict:

@@ -161,7 +161,7 @@ class OnnxGraph:
         try:
             self._session = runtime.InferenceSession(str(path), providers=runtime.get_available_providers())
         except Exception as error:
-            raise ConfigError(f'{path} is no ONNX graph that can be run ({str(error).splitlines()[0]}).') from error
+            raise ConfigError(f'{path} is not an ONNX graph that can be run ({str(error).splitlines()[0]}).') from error
         self.meta = self._session.get_modelmeta().custom_metadata_map
         if self.meta.get('part') not in PARTS:
             raise ConfigError(f'{path} was not made by tools/deployment/export_onnx.py.')

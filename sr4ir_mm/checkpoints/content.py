@@ -49,7 +49,7 @@ def find_mistakes(runner: Runner, checkpoint: dict) -> Iterator[str]:
     yield from _averages(checkpoint)
     record = checkpoint.get('run_record', {})
     if not isinstance(record, dict) or any(not isinstance(value, _NUMBER) for value in record.values()):
-        yield '`run_record` is no dict of numbers'
+        yield '`run_record` is not a dict of numbers'
 
 
 def _meta(runner: Runner, checkpoint: dict) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _message_hub(checkpoint: dict) -> Iterator[str]:
             yield f'`message_hub` has no dict `{key}`'
             return
         if not all(isinstance(name, str) for name in hub[key]):
-            yield f'message_hub.{key} has names that are no text'
+            yield f'message_hub.{key} has names that are not text'
     for name, value in hub['log_scalars'].items():
         if not isinstance(value, HistoryBuffer):
             yield f'message_hub.log_scalars has a {type(value).__name__} as {quote(name)}, not a HistoryBuffer'
@@ -95,7 +95,7 @@ def _resume_state(runner: Runner, state: dict) -> Iterator[str]:
             return
     processes = state.get('processes', [{}])
     if not isinstance(processes, list) or not processes or not all(isinstance(each, dict) for each in processes):
-        yield 'resume_state.processes is no list of dicts'
+        yield 'resume_state.processes is not a list of dicts'
         return
     if not state:
         return
@@ -137,7 +137,7 @@ def _random(found: Any, where: str) -> Iterator[str]:
     try:
         set_random_state(found)
     except Exception as error:  # NumPy, Python and PyTorch each raise others
-        yield f'{where} is no state of random generators ({quote(error)})'
+        yield f'{where} is not a state of random generators ({quote(error)})'
     finally:
         set_random_state(now)
 
@@ -161,7 +161,7 @@ def _kinds(kinds: Any) -> Iterator[str]:
     elif not all(isinstance(each, str) for each in optimizers.values()) or not all(
         isinstance(each, list) and all(isinstance(one, str) for one in each) for each in schedulers.values()
     ):
-        yield 'resume_state.kinds has names that are no text'
+        yield 'resume_state.kinds has names that are not text'
 
 
 def _gradients(runner: Runner, gradients: Any, where: str) -> Iterator[str]:
@@ -189,7 +189,7 @@ def _optimizers(runner: Runner, optimizers: dict) -> Iterator[str]:
     for part, state in optimizers.items():
         if part == 'scaler':
             if wrapper.scaler.is_enabled() and _unlike(state, wrapper.scaler.state_dict(), 'optimizer.scaler'):
-                yield 'optimizer.scaler is no state of a gradient scaler'
+                yield 'optimizer.scaler is not the state of a gradient scaler'
         elif part not in wrapper:
             yield f'`optimizer` has {quote(part)}, for which there is no optimizer; there are: {some(wrapper.keys())}'
         else:
@@ -202,7 +202,7 @@ def _optimizer(wrapper: OptimWrapper, state: Any, where: str) -> Iterator[str]:
         or not isinstance(state.get('state'), dict)
         or not isinstance(state.get('param_groups'), list)
     ):
-        yield f'{where} is no state of an optimizer'
+        yield f'{where} is not the state of an optimizer'
         return
     groups, own_groups = state['param_groups'], wrapper.param_groups
     if len(groups) != len(own_groups):
@@ -211,7 +211,7 @@ def _optimizer(wrapper: OptimWrapper, state: Any, where: str) -> Iterator[str]:
     for index, (group, own) in enumerate(zip(groups, own_groups)):
         what = f'{where}.param_groups[{index}]'
         if not isinstance(group, dict) or not isinstance(group.get('params'), list):
-            yield f'{what} is no group of parameters'
+            yield f'{what} is not a group of parameters'
         elif len(group['params']) != len(own['params']) or not all(_is_count(number) for number in group['params']):
             yield f"{what} has {len(group['params'])} parameters, but the config makes {len(own['params'])}"
         else:
@@ -262,7 +262,7 @@ def _schedulers(schedulers: Any, state: Any, where: str) -> Iterator[str]:
             yield from _schedulers(built, state.get(part), f'{where}.{part}')
         return
     if not isinstance(state, list) or not all(isinstance(each, dict) for each in state):
-        yield f'{where} is no list of dicts'
+        yield f'{where} is not a list of dicts'
         return
     for index, (scheduler, each) in enumerate(zip(schedulers, state)):
         own = {key: value for key, value in scheduler.state_dict().items() if key in each}
@@ -288,12 +288,12 @@ def _unlike(found: Any, own: Any, where: str) -> Optional[str]:
         return None
     if isinstance(own, (list, tuple)):
         if not isinstance(found, (list, tuple)) or len(found) != len(own):
-            return f'{where} is no list of {len(own)} values'
+            return f'{where} is not a list of {len(own)} values'
         mistakes = (_unlike(*pair, f'{where}[{index}]') for index, pair in enumerate(zip(found, own)))
         return next(filter(None, mistakes), None)
     if isinstance(own, Tensor):
         alike = isinstance(found, Tensor) and found.shape == own.shape and found.dtype == own.dtype
-        return None if alike else f'{where} is no tensor of {tuple(own.shape)}, {own.dtype}'
+        return None if alike else f'{where} is not a tensor of {tuple(own.shape)}, {own.dtype}'
     if isinstance(own, _NUMBER):
         return None if isinstance(found, _NUMBER) else f'{where} is a {type(found).__name__}, not a number'
     if own is None:

@@ -211,8 +211,7 @@ def from_sr4ir(*networks: Weights, rescale_biases: bool = False) -> Weights:
         key = layout_of(weights)
         if key is None:
             raise CheckpointError(
-                f'One of the networks is in no known layout; it has for example '
-                f'{some(weights)}. Known: {_titles()}.'
+                f'One of the networks has an unknown layout, with for example ' f'{some(weights)}. Known: {_titles()}.'
             )
         parts.setdefault('restorer' if LAYOUTS[key].of_mmagic else 'recognizer', []).append((key, weights))
     if len(parts) != 2 or any(len(part) > 1 for part in parts.values()):
@@ -290,7 +289,7 @@ def convert_files(layout: str, files: Sequence[str], rescale_biases: bool = Fals
             f'but {len(files)} are given.'
         )
     if rescale_biases and layout not in ('edsr', 'sr4ir'):
-        raise ConfigError(f'--rescale-biases is of EDSR; {layout} keeps its biases.')
+        raise ConfigError(f'--rescale-biases is only for EDSR; {layout} keeps its biases.')
     options = dict(rescale_biases=True) if rescale_biases else {}
     try:
         if layout == 'sr4ir':

@@ -36,13 +36,13 @@ def check_doors(cfg: Any, key: str) -> None:
         if isinstance(cfg.get(name), str) and cfg[name]:
             raise ConfigError(
                 f"{key}.{name} is '{cfg[name]}', which {kind or 'the network'} would read in a way that "
-                "runs code of a stranger's file; write init_cfg=dict(type='Pretrained', checkpoint=…) of the "
+                "can run code from the file; write init_cfg=dict(type='Pretrained', checkpoint=…) of the "
                 'restorer or recognizer instead, or, if you know who made it, add --trust-checkpoint.'
             )
     if cfg.get('pretrained') and str(cfg.get('model_name', '')).startswith(_MODELS):
         raise ConfigError(
             f"{key}.model_name is '{cfg['model_name']}', from where timm would read weights in a way that "
-            "runs code of a stranger's file; set pretrained=False and init_cfg=dict(type='Pretrained', "
+            "can run code from the file; set pretrained=False and init_cfg=dict(type='Pretrained', "
             'checkpoint=…), or, if you know who made it, add --trust-checkpoint.'
         )
     for name, value in cfg.items():

@@ -48,13 +48,13 @@ def export_parts(checkpoint: str, out_dir: str, cfg: Optional[Config] = None) ->
         parts.setdefault(part, OrderedDict())[name] = value
     if not parts.keys() & {'restorer', 'recognizer'}:
         raise CheckpointError(
-            f'The checkpoint {checkpoint} is none of a cascade: it has no weights below `restorer` or '
+            f'The checkpoint {checkpoint} is not that of a cascade: it has no weights below `restorer` or '
             f'`recognizer`, but {some(weights)}.'
         )
     for part in parts:  # they become names of files
         if part not in PARTS:
             raise CheckpointError(
-                f'The checkpoint {checkpoint} has weights below {quote(part)}, which is no part of a '
+                f'The checkpoint {checkpoint} has weights below {quote(part)}, which is not a part of a '
                 f'cascade; its parts are {", ".join(PARTS)}.'
             )
     files = {}

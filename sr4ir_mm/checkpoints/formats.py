@@ -94,7 +94,7 @@ def read_legacy(file: io.BufferedReader, file_size: int) -> Any:
         return storages[key]
 
     def refuse(saved_id: Any) -> None:
-        raise CheckpointError('its head is no head of PyTorch')
+        raise CheckpointError('its header is not one of PyTorch')
 
     def unpickle(persistent_load) -> Any:
         return Unpickler(file, file_size - file.tell(), persistent_load, budget).load()

@@ -33,7 +33,7 @@ def open_archive(path: str) -> Iterator[zipfile.ZipFile]:
             if any(entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 for entry in entries):
                 raise CheckpointError(f'The checkpoint {path} has compressed entries, which PyTorch does not write.')
             if sum(entry.file_size for entry in entries) > os.path.getsize(path):
-                raise CheckpointError(f'The checkpoint {path} promises more than the file holds.')
+                raise CheckpointError(f'The checkpoint {path} claims more data than the file holds.')
             yield archive
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, struct.error) as error:
         raise CheckpointError(f'The checkpoint {path} is damaged or cut off ({quote(error, 200)}).') from error
@@ -95,7 +95,7 @@ def latest_checkpoint(work_dir: str) -> Optional[str]:
             return path
     if candidates:
         raise CheckpointError(
-            f'None of the {len(candidates)} checkpoints in {osp.dirname(candidates[0])} is whole; '
+            f'All {len(candidates)} checkpoints in {osp.dirname(candidates[0])} are damaged; '
             'delete them to train from the beginning.'
         )
     return None

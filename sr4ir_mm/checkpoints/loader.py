@@ -291,7 +291,7 @@ def _fetch(url: str, path: str, sha256: Optional[str]) -> None:
         return
     if sha256 is None:
         print_log(
-            f'{url} has no hash in its name, so nothing tells whether it arrives as it was published.',
+            f'{url} has no hash in its name, so the download cannot be verified.',
             'current',
             level=30,
         )

@@ -82,14 +82,14 @@ def check_resumable(runner: Runner, checkpoint: dict, path: str) -> None:
     missing = _missing(runner, checkpoint)
     if missing:
         raise ConfigError(
-            f'The training cannot go on from {path}: it lacks '
+            f'The training cannot continue from {path}: it lacks '
             f"{', '.join(missing)}. To begin a new training with its weights, set load_from instead."
         )
     check_tensors(unwrap(runner.model), checkpoint['state_dict'], path)
     changed = _changed_kinds(runner, checkpoint)
     if changed:
         raise ConfigError(
-            f'The training cannot go on from {path}: {"; ".join(changed)}. Resume with the config that it '
+            f'The training cannot continue from {path}: {"; ".join(changed)}. Resume with the config that it '
             'was trained with; to begin a new training with its weights, set load_from instead.'
         )
 
@@ -113,7 +113,7 @@ def check_tensors(module: nn.Module, state: Dict[str, Tensor], path: str) -> Non
     if any(problems.values()):
         found = '; '.join(f'{what}: {_first(names)}' for what, names in problems.items() if names)
         raise CheckpointError(
-            f'The training cannot go on from {path}: its tensors are not those of the model ({found}). '
+            f'The training cannot continue from {path}: its tensors are not those of the model ({found}). '
             'Resume with the config that it was trained with; to begin a new training with those that '
             'fit, set load_from instead.'
         )

@@ -276,7 +276,7 @@ class Unpickler(pickle._Unpickler):  # the C class neither lets its steps be rep
         function = self.stack[-1]
         check(
             isinstance(function, FunctionType) and function in _CALLABLE and isinstance(args, tuple),
-            'the pickle calls what is no function',
+            'the pickle calls something that is not a function',
         )
         self._budget.call(*args)
         result = function(*args)

@@ -73,8 +73,8 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
     check_dicts(cfg)
     if cfg.get('sync_bn'):
         raise ConfigError(
-            f"sync_bn is '{cfg.sync_bn}', by which MMEngine would convert frozen parts too; "
-            f"write model_wrapper_cfg.sync_bn='{cfg.sync_bn}', which converts those that are trained."
+            f"sync_bn is '{cfg.sync_bn}', with which MMEngine would convert frozen parts too; "
+            f"write model_wrapper_cfg.sync_bn='{cfg.sync_bn}', which converts only the trained parts."
         )
     _check_checkpoints(cfg)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
@@ -219,7 +219,7 @@ def _check_crop(cfg: Config) -> None:
             continue
         if any(side % scale for side in size):
             raise ConfigError(
-                f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which is no multiple of '
+                f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which is not a multiple of '
                 f'model.scale, {scale}; allowed: for example {size[0] // scale * scale}.'
             )
         if model['restorer'].get('type') == 'sr4ir_mm.Spandrel':
@@ -227,7 +227,7 @@ def _check_crop(cfg: Config) -> None:
         window = model['restorer'].get('window_size', 1)
         if min(size) // scale < window:
             raise ConfigError(
-                f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which model.scale {scale} makes '
-                f'{min(size) // scale} pixels small, but model.restorer has windows of {window}; '
+                f'{key}.pipeline crops to {size[0]}×{size[1]} pixels, which become '
+                f'{min(size) // scale} with model.scale {scale}, but model.restorer has windows of {window}; '
                 f'allowed: crops of at least {window * scale} pixels.'
             )

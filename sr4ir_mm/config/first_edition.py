@@ -21,7 +21,7 @@ _MODEL = dict(
     efficient_conv_bn_eval='efficiency.conv_bn_eval',
     efficient_cpu_ops='efficiency.cpu_ops',
     restorer_with_cp="efficiency.activation_checkpointing=['restorer']",
-    efficient_attention="model.restorer.type='sr4ir_mm.SwinIR' ('mmagic.SwinIRNet' is the plain one)",
+    efficient_attention="model.restorer.type='sr4ir_mm.SwinIR' ('mmagic.SwinIRNet' is mmagic's)",
     efficient_heads='nothing: leave it out',
 )
 #: types that have another name

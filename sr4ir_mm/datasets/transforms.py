@@ -42,7 +42,7 @@ class CQMix(BaseTransform):
     def transform(self, results: dict) -> dict:
         if 'inputs' not in results:
             raise ConfigError(
-                'CQMix stands too early in the pipeline; it belongs behind the packing transform '
+                'CQMix comes too early in the pipeline; put it after the packing transform '
                 '(PackSegInputs, PackDetInputs, PackInputs).'
             )
         grid = np.random.random(self.grid_size) < self.prob
@@ -88,7 +88,7 @@ class DegradeToLR(BaseTransform):
     def transform(self, results: dict) -> dict:
         if 'inputs' not in results:
             raise ConfigError(
-                'DegradeToLR stands too early in the pipeline; it belongs behind the packing transform '
+                'DegradeToLR comes too early in the pipeline; put it after the packing transform '
                 '(PackSegInputs, PackDetInputs, PackInputs).'
             )
         image = np.ascontiguousarray(results['inputs'].numpy().transpose(1, 2, 0))

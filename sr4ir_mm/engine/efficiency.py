@@ -94,7 +94,7 @@ def _choose_channels_last(cascade: Cascade) -> List[str]:
             chosen.remove('recognizer')
             print_log(
                 f'The recognizer ({type(cascade.recognizer).__name__}) does not work with feature maps that lie '
-                f'channels last ({error}); they lie as usual.',
+                f'channels last ({error}); they are stored as usual.',
                 'current',
             )
     return chosen

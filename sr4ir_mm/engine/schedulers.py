@@ -83,13 +83,13 @@ def _misfits(part: str, schedulers: Sequence[_ParamScheduler], lengths: Dict[str
         key = f"the schedule of '{part}' ({name}, param_scheduler.{part})"
         if isinstance(scheduler, OneCycleParamScheduler) and end < min(length, scheduler.end) - 1:
             raise ConfigError(
-                f'{key} is over after {end} of {length} {unit}, and it has no value for those that follow; '
+                f'{key} is over after {end} of {length} {unit}, and it has no value for those after its end; '
                 f"set its total_steps to '{_word(unit)}'."
             )
         if INF > end > length:
             yield (
-                f'The training ends after {length} {unit}, within {key} of {end}: the value is not where it was to '
-                f"go. Where the schedule shall follow the training, write '{_word(unit)}'."
+                f'The training ends after {length} {unit}, within {key} of {end}: the value has not reached its '
+                f"end. To make the schedule follow the training, write '{_word(unit)}'."
             )
         late = [
             each + scheduler.begin for each in getattr(scheduler, 'milestones', ()) if each + scheduler.begin >= length
@@ -101,7 +101,7 @@ def _misfits(part: str, schedulers: Sequence[_ParamScheduler], lengths: Dict[str
     if _end(last) < length and not _is_warm_up(last):
         yield (
             f"The schedule of '{part}' ({type(last).__name__}, param_scheduler.{part}) is over after {_end(last)} of "
-            f"{length} {unit}. Where it shall follow the training, write '{_word(unit)}'."
+            f"{length} {unit}. To make it follow the training, write '{_word(unit)}'."
         )
 
 

@@ -78,8 +78,8 @@ class RestorationMetric(BaseMetric):
         for sample in data_samples:
             if self.needs_hr and 'hr' not in sample:
                 raise ConfigError(
-                    f'{self.name} needs the clean image, but the data set brings low-resolution images '
-                    'only; remove it from the evaluator.'
+                    f'{self.name} needs the clean image, but the data set provides only low-resolution '
+                    'images; remove it from the evaluator.'
                 )
             self.results.append((sample.get('benchmark'), self.score(sample['sr'], sample.get('hr'))))
 

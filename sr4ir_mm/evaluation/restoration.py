@@ -100,8 +100,8 @@ class LPIPS(RestorationMetric):
             raise ConfigError(
                 f'LPIPS lacks the weights of {self.backbones[net]} '
                 f'({str(error).strip() or type(error).__name__}); put the file {url} into '
-                f'{Path(torch.hub.get_dir(), "checkpoints")} or name its place in LPIPS.backbone, or do '
-                'without this metric: --skip-metrics LPIPS.'
+                f'{Path(torch.hub.get_dir(), "checkpoints")} or name it in LPIPS.backbone, or leave '
+                'this metric out: --skip-metrics LPIPS.'
             ) from error
 
     @torch.no_grad()

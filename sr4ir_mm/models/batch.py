@@ -81,7 +81,7 @@ class Batch:
             ConfigError: The samples do not have it.
         """
         if name not in self.fields:
-            has = ', '.join(self.fields) or 'nothing beside images'
+            has = ', '.join(self.fields) or 'only images'
             raise ConfigError(f'The samples have no `{name}` (the pipeline packs {has}){hint and "; " + hint}.')
         return self.fields[name]
 

@@ -55,8 +55,7 @@ def list_images(inputs: Union[str, Path, np.ndarray, Sequence]) -> list:
         )
     if skipped:
         print_log(
-            f'{len(skipped)} files in {path} are skipped, whose suffix is none of those that are read: '
-            f'{_some_names(skipped)}.',
+            f'{len(skipped)} files in {path} are skipped because of their suffix: ' f'{_some_names(skipped)}.',
             'current',
         )
     return [osp.join(path, name) for name in names]
@@ -116,7 +115,7 @@ def read_image(
     except Image.DecompressionBombError as error:
         raise ImageError(f'{name} has more pixels than Pillow decodes ({error}); cut it into pieces.') from error
     except UnidentifiedImageError as error:
-        raise ImageError(f'{name} is no image, or one of a kind that Pillow does not know.') from error
+        raise ImageError(f'{name} is not an image that Pillow can read.') from error
     except Exception as error:  # decoders raise all sorts of errors at damaged files
         raise ImageError(f'{name} is damaged or cut off ({str(error).strip() or type(error).__name__}).') from error
 
@@ -135,8 +134,8 @@ def _why_no_file(name: str) -> str:
     if osp.isdir(name):
         return 'is a folder.'
     if osp.islink(name):
-        return 'is a link that leads to no file.'
-    return 'is no file.' if osp.exists(name) else 'does not exist.'
+        return 'is a broken link.'
+    return 'is not a file.' if osp.exists(name) else 'does not exist.'
 
 
 def _from_array(array: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ def port_problem(port: str) -> str:
             other.bind(('', 0))
             free = other.getsockname()[1]
             return (
-                f'which cannot be listened at ({error.strerror}), perhaps because another training uses it; '
+                f'where this machine cannot listen ({error.strerror}), perhaps because another training uses it; '
                 f'{free} is free.'
             )
     return ''

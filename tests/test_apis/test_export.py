@@ -70,5 +70,5 @@ def test_what_cannot_be_exported_says_so(inferencer, tmp_path):
     with pytest.raises(ConfigError, match='FCOS cannot be exported as a whole: .*--part restorer'):
         export_onnx(inferencer('detection').model, tmp_path / 'graph.onnx', 'cascade', {})
     (tmp_path / 'bad.onnx').write_bytes(b'words')
-    with pytest.raises(ConfigError, match='bad.onnx is no ONNX graph'):
+    with pytest.raises(ConfigError, match='bad.onnx is not an ONNX graph'):
         CascadeInferencer(inference_cfg(), onnx=str(tmp_path / 'bad.onnx'))

@@ -187,7 +187,7 @@ def test_one_bad_file_among_a_hundred(infer, tmp_path, capsys):
     (tmp_path / 'in/042.png').write_bytes(b'words')
     with pytest.raises(SystemExit) as end:
         infer(str(tmp_path / 'in'), '--out-dir', str(tmp_path / 'out'), '--batch-size', '100', '--no-panel')
-    assert '042.png is no image' in end.value.code and end.value.code.count('error:') == 1  # a text: exit code 1
+    assert '042.png is not an image' in end.value.code and end.value.code.count('error:') == 1  # a text: exit code 1
     assert '99 of 100 images are done' in capsys.readouterr().out
     names = {path.stem for path in (tmp_path / 'out/sr').iterdir()}
     assert names == {f'{index:03d}' for index in range(100)} - {'042'}
@@ -238,7 +238,7 @@ def test_images_of_every_kind(infer, tmp_path, capsys):
             'is empty',
             'has floating-point pixels',
             'has more pixels than Pillow decodes',
-            'is no image',
+            'is not an image',
         ),
     ):
         assert f'{name} {message}' in line
@@ -297,19 +297,19 @@ def test_the_config_in_a_checkpoint_is_code_too(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'meta, message',
     [
-        (dict(classes=5), 'classes what are no names of classes'),
-        (dict(classes=[1, 2]), 'classes what are no names'),
-        (dict(classes=['\x1b[2J']), 'classes what are no names'),
-        (dict(palette='abc'), 'palette what are no RGB colors'),
-        (dict(palette=[[1, 2, 'a']]), 'palette what are no RGB colors'),
-        ([1], 'classes what are no names'),
+        (dict(classes=5), 'classes that is not a list of names'),
+        (dict(classes=[1, 2]), 'classes that is not a list of names'),
+        (dict(classes=['\x1b[2J']), 'classes that is not a list of names'),
+        (dict(palette='abc'), 'palette that is not a list of RGB colors'),
+        (dict(palette=[[1, 2, 'a']]), 'palette that is not a list of RGB colors'),
+        ([1], 'classes that is not a list of names'),
     ],
 )
 def test_strange_classes_of_a_checkpoint(checkpoints, tmp_path, meta, message):
     checkpoint = torch.load(checkpoints('segmentation'))
     checkpoint['meta'] = dict(dataset_meta=meta)
     torch.save(checkpoint, tmp_path / 'a.pth')
-    with pytest.raises(CheckpointError, match=f'a.pth has in meta.dataset_meta.{message}'):
+    with pytest.raises(CheckpointError, match=f'a.pth has a meta.dataset_meta.{message}'):
         CascadeInferencer(inference_cfg(), str(tmp_path / 'a.pth'), device='cpu')
 
 

@@ -632,7 +632,7 @@ def test_a_wrong_layout_is_told(tool, tmp_path):
         ('deeplabv3', detector, r"torchvision's DeepLabV3: .*of torchvision's Faster R-CNN; .* `faster-rcnn`"),
         ('resnet', mobilenet, r"torchvision's ResNet: .*of torchvision's MobileNetV3; .* `mobilenetv3`"),
         ('mobilenetv3', resnet, r"torchvision's MobileNetV3: .*of torchvision's ResNet; .* `resnet`"),
-        ('sr4ir', {'features.0.weight': torch.zeros(1)}, r'in no known layout; it has for example features\.0\.weight'),
+        ('sr4ir', {'features.0.weight': torch.zeros(1)}, r'an unknown layout, with for example features\.0\.weight'),
         ('sr4ir', edsr, 'one restorer and one recognizer; given are: EDSR-PyTorch'),
         ('deeplabv3', dict(epoch=1, net_sr=edsr, net_det=detector),
          r"holds none in the layout of torchvision's DeepLabV3; .*"
@@ -646,5 +646,5 @@ def test_a_wrong_layout_is_told(tool, tmp_path):
         converted(tool, tmp_path, 'sr4ir', resnet, resnet)
     with pytest.raises(ConfigError, match='sr4ir takes at most two files, but 3 are given'):
         converted(tool, tmp_path, 'sr4ir', edsr, resnet, resnet)
-    with pytest.raises(ConfigError, match='--rescale-biases is of EDSR'):
+    with pytest.raises(ConfigError, match='--rescale-biases is only for EDSR'):
         converted(tool, tmp_path, 'swinir', edsr, options=['--rescale-biases'])

@@ -307,7 +307,7 @@ def test_nothing_fits(tmp_path):
 def test_parts_of_strange_names_are_not_exported(tmp_path, name):
     weights = MODELS.build(cascade_cfg()).state_dict()
     path = saved(tmp_path, dict(weights, **{f'{name}.weight': torch.ones(1)}))
-    with pytest.raises(CheckpointError, match='which is no part of a cascade|cannot be printed') as error:
+    with pytest.raises(CheckpointError, match='which is not a part of a cascade|cannot be printed') as error:
         export_parts(path, str(tmp_path / 'out/parts'))
     assert str(error.value).isprintable()
     assert sorted(os.listdir(tmp_path)) == [os.path.basename(path)]

@@ -282,7 +282,7 @@ BAD = {
     'a loader within': (lambda path: zip_of(path, Calls(torch.storage._load_from_bytes, b'')), '_load_from_bytes'),
     'a file by a config': (
         lambda path: raw_pickle(path, b'\x80\x02cmmengine.config.config\nConfig\n(NNX\x0b\x00\x00\x00/etc/passwdtR.'),
-        'calls what is no function',
+        'calls something that is not a function',
     ),
     'a changed class': (
         lambda path: raw_pickle(
@@ -295,7 +295,7 @@ BAD = {
         'damaged, cut off or of another',
     ),
     'zip bomb': (bomb, 'compressed entries'),
-    'zip bomb without compression': (overlapping, 'promises more than the file holds'),
+    'zip bomb without compression': (overlapping, 'claims more data than the file holds'),
     'cut off': (cut, 'damaged or cut off'),
     'cut off, before 1.6': (cut_legacy, 'cut off'),
     'a bit': (flipped, 'damaged'),

@@ -43,7 +43,7 @@ def test_cqmix_refuses_what_makes_no_grid(kwargs, message):
 
 
 def test_cqmix_belongs_behind_packing():
-    with pytest.raises(ConfigError, match='behind the packing transform'):
+    with pytest.raises(ConfigError, match='after the packing transform'):
         CQMix()(dict(img=None))
 
 
@@ -128,7 +128,7 @@ def test_lr_is_another_each_time_but_the_same_with_a_seed():
 
 
 def test_lr_belongs_behind_packing():
-    with pytest.raises(ConfigError, match='behind the packing transform'):
+    with pytest.raises(ConfigError, match='after the packing transform'):
         DegradeToLR(scale=4, transforms=[])(dict(img=None))
 
 

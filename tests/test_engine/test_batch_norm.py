@@ -136,7 +136,7 @@ def test_nothing_to_estimate_is_told():
         build(recognizer=segmentor('GN')),
         build(recognizer=None, losses={}, data_preprocessor=dict(type='SegDataPreProcessor', size_divisor=1)),
     ):
-        with pytest.raises(ConfigError, match='Batch norm cannot be estimated again: the recognizer has no layer'):
+        with pytest.raises(ConfigError, match='Batch norm cannot be re-estimated: the recognizer has no layer'):
             reestimate_batch_norm(model, batches(1))
     with pytest.raises(ConfigError, match='or there was no batch'):
         reestimate_batch_norm(build(), [])
@@ -185,7 +185,7 @@ def test_the_command_is_repeatable_and_leaves_the_checkpoint(test_tool, tmp_path
     [
         (
             ['--reestimate-bn', '0'],
-            "--reestimate-bn is '0'; allowed: a whole number of batches from 1, or nothing behind it",
+            "--reestimate-bn is '0'; allowed: a whole number of batches from 1, or no number",
         ),
         (['--reestimate-bn', 'many'], "--reestimate-bn is 'many'"),
         (['--save-reestimated', 'x.pth'], '--save-reestimated is given, but --reestimate-bn is not'),

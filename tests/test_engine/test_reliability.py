@@ -110,7 +110,7 @@ def test_two_processes_with_batch_norm_go_on_to_the_same_bits(config, tmp_path):
     )
     assert process.wait() == 0
     assert (
-        'saved by 2 processes, and now there are 1: the training goes on with other random numbers, and with the '
+        'saved by 2 processes, and now there are 1: the training continues with other random numbers, and with the '
         'batch-norm statistics of the first process' in process.output()
     )
 
@@ -225,7 +225,7 @@ def test_a_full_disk_loses_nothing(config, tmp_path):
     assert process.wait() == 1
     message = process.output()
     assert f'error: The checkpoint {work_dir}/epoch_2.pth cannot be written: File too large.' in message
-    assert 'checkpoints written before are untouched, and --resume goes on from the last of them' in message
+    assert 'earlier checkpoints are untouched, and --resume continues from the last of them' in message
     assert [file.name for file in work_dir.glob('*.pth*')] == ['epoch_1.pth']
     assert latest_checkpoint(str(work_dir)) == str(work_dir / 'epoch_1.pth')
 
@@ -253,7 +253,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(voc_cfg, tool, 
     assert latest_checkpoint(voc_cfg.work_dir) == str(first)
     assert 'It is left out; looking for the one before' in ''.join(capsys.readouterr())
     damage(first, how)
-    with pytest.raises(CheckpointError, match='None of the 2 checkpoints in .* is whole'):
+    with pytest.raises(CheckpointError, match='All 2 checkpoints in .* are damaged'):
         tool('train').main([config_file, '--work-dir', voc_cfg.work_dir, '--resume'])
 
 

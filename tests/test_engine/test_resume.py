@@ -136,7 +136,7 @@ def test_a_checkpoint_that_lacks_something_is_refused(voc_cfg):
             node = node[parent]
         node.pop(name)
         torch.save(checkpoint, f'{path}.part')
-        with pytest.raises(ConfigError, match='cannot go on from .*epoch_1.pth.part') as error:
+        with pytest.raises(ConfigError, match='cannot continue from .*epoch_1.pth.part') as error:
             run(copy.deepcopy(voc_cfg), resume=True, load_from=f'{path}.part')
         assert message in str(error.value)
 

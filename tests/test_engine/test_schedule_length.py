@@ -130,7 +130,7 @@ def told(monkeypatch):
         ),
         (
             [(CosineAnnealingLR, dict(T_max=16, end=8))],
-            r"ends after 8 epochs, within the schedule of 'restorer' \(CosineAnnealingLR, .*\) of 16: the value is not",
+            r"ends after 8 epochs, within the schedule of 'restorer' \(CosineAnnealingLR, .*\) of 16: the value has not",
         ),
         ([(CosineAnnealingLR, dict(T_max=40, by_epoch=False))], 'is over after 40 of 80 iterations'),
         (
@@ -177,7 +177,7 @@ def test_a_schedule_without_values_for_the_end_is_refused_before_training(voc_cf
     voc_cfg.train_cfg.max_epochs = 3
     with pytest.raises(
         ConfigError,
-        match='is over after 4 of 6 iterations, and it has no value for those that follow; .* '
+        match='is over after 4 of 6 iterations, and it has no value for those after its end; .* '
         "total_steps to 'max_iters', or with convert_to_iter_based 'max_epochs'",
     ):
         run(voc_cfg)

@@ -58,7 +58,9 @@ def test_stops_after_the_iteration_and_goes_on(config, tmp_path, kind, number):
     assert forked(train, path, whole).wait() == 0
     process = forked(train, path, stopped, *signal_at(5, number=int(number)))
     assert process.wait() == EXIT_CODE == 75
-    assert f'ends after iteration 5, with exit code 75; --resume goes on from {stopped}/iter_5.pth' in process.output()
+    assert (
+        f'ends after iteration 5, with exit code 75; --resume continues from {stopped}/iter_5.pth' in process.output()
+    )
     assert latest_checkpoint(str(stopped)) == f'{stopped}/iter_5.pth'
     assert forked(train, path, stopped, '--resume').wait() == 0
     assert_same(stopped, whole)

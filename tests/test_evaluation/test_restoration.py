@@ -103,7 +103,7 @@ def test_lpips_without_weights_says_what_to_do(tmp_path):
     with pytest.raises(
         ConfigError,
         match=r'lacks the weights of vgg16 .*no.pth.*put the file https://.*vgg16.*\.pth into '
-        r'.*checkpoints or name its place in LPIPS.backbone, or do without .*: --skip-metrics LPIPS',
+        r'.*checkpoints or name it in LPIPS.backbone, or leave .*: --skip-metrics LPIPS',
     ):
         LPIPS(backbone=str(tmp_path / 'no.pth'))
 

@@ -55,7 +55,9 @@ def test_layers_behind_the_last_one_wanted_do_not_run():
     image = torch.rand(1, 3, 32, 32)
     last, first = net.eval().extract_feat(image, [-4, 0])
     assert last.shape[1] == 16 and first.shape[1] == 4
-    with pytest.raises(ConfigError, match='layers names the layer 8, but model.embedding has 8; allowed: -8 to 7'):
+    with pytest.raises(
+        ConfigError, match='layers names the layer 8, but model.parts.embedding has 8; allowed: -8 to 7'
+    ):
         net.extract_feat(image, [8])
 
 

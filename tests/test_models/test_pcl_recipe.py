@@ -261,7 +261,9 @@ def test_vgg_returns_the_first_activation_at_each_size(vgg):
     for one, other in zip(vgg.extract_feat(image, range(5)), expected):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
     assert torch.equal(vgg.extract_feat(image, [-1, 0])[1], vgg.extract_feat(image, [0])[0])
-    with pytest.raises(ConfigError, match='layers names the layer 5, but model.embedding has 5; allowed: -5 to 4'):
+    with pytest.raises(
+        ConfigError, match='layers names the layer 5, but model.parts.embedding has 5; allowed: -5 to 4'
+    ):
         vgg.extract_feat(image, [5])
 
 

@@ -77,7 +77,7 @@ def test_a_clean_image_and_a_sample(app):
     'content, message',
     [
         (b'', 'words.png is empty'),
-        (b'words', 'words.png is no image'),
+        (b'words', 'words.png is not an image'),
         (png(picture(200, 200)), 'words.png has 200×200 pixels, more than the 0.01 million'),
     ],
 )
@@ -302,7 +302,7 @@ def test_the_page_in_a_browser(app, browser, tmp_path):
         (tmp_path / 'words.png').write_text('words')
         find('file').send_keys(str(tmp_path / 'words.png'))
         find('run').click()
-        wait(lambda: 'words.png is no image' in find('message').text)
+        wait(lambda: 'words.png is not an image' in find('message').text)
         assert find('message').get_attribute('class') == 'error' and not find('result').is_displayed()
         # a sample
         browser.find_element('css selector', '#samples img').click()

@@ -95,7 +95,7 @@ def test_a_job_that_is_asked_to_stop_says_so_by_its_exit_code(gn_config, tmp_pat
     output = finish(job)
     assert job.returncode == EXIT_CODE, output
     # where the iteration is the last of an epoch, the checkpoint is that of the epoch
-    stopped = re.search(r'ends after iteration (\d+),.* --resume goes on from (\S+\.pth)\.', output)
+    stopped = re.search(r'ends after iteration (\d+),.* --resume continues from (\S+\.pth)\.', output)
     assert load_checkpoint(stopped[2])['meta']['iter'] == int(stopped[1])
 
 
@@ -189,7 +189,7 @@ def test_a_port_in_use_is_told(busy_port):
     result = run(busy_port)
     assert result.returncode == 1
     found = re.fullmatch(
-        rf"error: PORT is '{busy_port}', which cannot be listened at \(Address already in use\), .*; (\d+) is free\. "
+        rf"error: PORT is '{busy_port}', where this machine cannot listen \(Address already in use\), .*; (\d+) is free\. "
         r'Write PORT=… before the command\.\n',
         result.stderr,
     )
@@ -202,7 +202,7 @@ def test_a_port_in_use_is_told_by_the_first_process(launcher, rank, busy_port, m
     cfg = Config(dict(launcher=launcher))
     monkeypatch.setenv(rank, '0')
     monkeypatch.setenv('MASTER_PORT', busy_port)
-    with pytest.raises(ConfigError, match=f"^MASTER_PORT is '{busy_port}', which cannot be listened at"):
+    with pytest.raises(ConfigError, match=f"^MASTER_PORT is '{busy_port}', where this machine cannot listen"):
         init_dist_without_gpu(cfg)
     monkeypatch.setenv(rank, '1')  # which joins the first, wherever that is
     monkeypatch.setattr('torch.cuda.is_available', lambda: True)

@@ -43,7 +43,8 @@ def test_what_is_no_seed_is_told_before_anything_is_installed(seed):
     call = subprocess.run(['bash', str(ROOT / 'tools/quickstart.sh'), '0', seed], capture_output=True, text=True)
     assert call.returncode == 1
     assert (
-        call.stdout == f"error: '{seed}' is no seed; allowed are whole numbers from 0: bash tools/quickstart.sh 0 1 2\n"
+        call.stdout
+        == f"error: '{seed}' is not a seed; allowed are whole numbers from 0: bash tools/quickstart.sh 0 1 2\n"
     )
 
 

@@ -125,14 +125,14 @@ LOADER = 'train_dataloader.dataset'
             r"ann_file is .*trian.txt'.*allowed.*train.txt, val.txt",
         ),
         ([f'{LOADER}.data_prefix.img_path=Images'], "data_prefix.img_path is 'Images'"),
-        ([f'{LOADER}.pipeline.2.crop_size=(30,32)'], '30×32 pixels, which is no multiple of model.scale, 4'),
+        ([f'{LOADER}.pipeline.2.crop_size=(30,32)'], '30×32 pixels, which is not a multiple of model.scale, 4'),
         (
             [f'{LOADER}.pipeline.4.type=sr4ir_mm.DegradeToLR', f'{LOADER}.pipeline.4.scale=2'],
             r'pipeline\[4\].scale is 2, but model.scale is 4; both must be the same',
         ),
         (
             ['model.restorer.window_size=16'],
-            r'crops to 32×32 pixels, which model.scale 4 makes 8 pixels small, .* windows of 16',
+            r'crops to 32×32 pixels, which become 8 with model.scale 4, .* windows of 16',
         ),
         (['train_cfgs.max_epochs=1'], r"top-level key 'train_cfgs', which nothing reads; did you mean 'train_cfg'"),
         (['data_root=elsewhere'], "nothing reads the top-level key 'data_root'"),

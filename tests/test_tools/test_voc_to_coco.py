@@ -99,7 +99,7 @@ def test_what_was_written_is_verified(root, tmp_path):
     content, _ = voc_to_coco.convert(root, 'train', ['cat', 'dog'])
     path = tmp_path / 'x.json'
     path.write_text(json.dumps(dict(content, annotations=content['annotations'][:1])))
-    with pytest.raises(ValueError, match='its annotations are not what was meant'):
+    with pytest.raises(ValueError, match='its annotations differ from those of the XML files'):
         voc_to_coco.verify(path, content)
 
 

@@ -483,11 +483,14 @@ def main() -> None:
     )
     parser.add_argument('--cases', nargs='+', choices=list(CASES), default=list(CASES), metavar='NETWORKS')
     parser.add_argument(
-        '--changes', nargs='+', choices=list(OPTIONS), default=list(OPTIONS), help='what options changes'
+        '--changes', nargs='+', choices=list(OPTIONS), default=list(OPTIONS), help='changes that `options` measures'
     )
     parser.add_argument('--repeats', type=int, default=5, help='iterations that are measured; default: %(default)s')
     parser.add_argument(
-        '--variant', choices=list(VARIANTS), default='bfloat16', help='what profile runs; default: %(default)s'
+        '--variant',
+        choices=list(VARIANTS),
+        default='bfloat16',
+        help='variant that `profile` measures; default: %(default)s',
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'), help='folder of the results')
     parser.add_argument('--config', help=argparse.SUPPRESS)
@@ -497,7 +500,7 @@ def main() -> None:
         return _first_iteration(args)
     for name in args.what or MEASUREMENTS:
         if name not in MEASUREMENTS:
-            parser.error(f'{name} is no measurement; allowed: {", ".join(MEASUREMENTS)}')
+            parser.error(f'{name} is not a measurement; allowed: {", ".join(MEASUREMENTS)}')
     write_at_once(args.out / 'machine.txt', f'{machine()}\n'.encode())
     for name in args.what or MEASUREMENTS:
         MEASUREMENTS[name](args)

@@ -31,7 +31,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         'checkpoint', nargs='?', help='path of a checkpoint; default: the weights a training starts from'
     )
-    parser.add_argument('--part', default='restorer', help='whose parameters; default: %(default)s')
+    parser.add_argument('--part', default='restorer', help='part whose gradients are compared; default: %(default)s')
     parser.add_argument('--losses', nargs='+', metavar='TERM', help='loss terms; default: all that teach the part')
     parser.add_argument('--batches', type=int, default=4, help='how many training batches; default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='seed of weights, data order and augmentation')

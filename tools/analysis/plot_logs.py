@@ -24,7 +24,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--keys', nargs='+', help='what to draw; default: every loss and metric')
     parser.add_argument('--labels', nargs='+', help='names of the runs; default: those of their folders')
     parser.add_argument(
-        '--smooth', type=int, default=1, help='mean over so many entries of a loss; default: %(default)s'
+        '--smooth', type=int, default=1, help='number of entries of a loss to average; default: %(default)s'
     )
     parser.add_argument('--out', default='curves.png', help='the picture: png, pdf or svg; default: %(default)s')
     return parser.parse_args(argv)

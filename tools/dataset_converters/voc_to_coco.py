@@ -118,7 +118,7 @@ def verify(path, wanted):
         coco = COCO(str(path))
     for key, found in (('images', coco.imgs), ('annotations', coco.anns), ('categories', coco.cats)):
         if list(found.values()) != wanted[key]:
-            raise ValueError(f'{path} was written, but its {key} are not what was meant; try again.')
+            raise ValueError(f'{path} was written, but its {key} differ from those of the XML files; try again.')
     for annotation in coco.anns.values():
         image, (left, top, width, height) = coco.imgs[annotation['image_id']], annotation['bbox']
         if left < 0 or top < 0 or left + width > image['width'] or top + height > image['height']:

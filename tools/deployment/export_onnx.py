@@ -28,7 +28,9 @@ def parse_args(argv=None) -> argparse.Namespace:
         help='what to export; the whole cascade with a ' 'segmentor or classifier only; default: %(default)s',
     )
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints by torch.load, which can run any code of their makers',
     )
     parser.add_argument('--size', type=int, default=32, help='side of the image that is traced; default: %(default)s')
     parser.add_argument('--opset', type=int, default=17, help="version of ONNX's operators; default: %(default)s")

@@ -8,7 +8,7 @@ from sr4ir_mm.errors import run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Bring weights of other codebases into the layout of OpenMMLab')
+    parser = argparse.ArgumentParser(description='Convert weights of other codebases to the layout of OpenMMLab')
     parser.add_argument(
         'layout',
         choices=[*LAYOUTS, 'sr4ir'],
@@ -21,10 +21,12 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument(
         '--rescale-biases',
         action='store_true',
-        help='EDSR: divide the biases by 255, for img_range=1, instead of keeping the weights, for img_range=255',
+        help='EDSR: divide the biases by 255, for value_range=1, instead of keeping the weights, for value_range=255',
     )
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints by torch.load, which can run any code of their makers',
     )
     return parser.parse_args(argv)
 

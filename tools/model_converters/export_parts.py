@@ -11,12 +11,14 @@ from sr4ir_mm.errors import run_tool
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Take a cascade apart into checkpoints that its libraries read')
+    parser = argparse.ArgumentParser(description='Split a cascade into checkpoints for the libraries of its parts')
     parser.add_argument('checkpoint', help='checkpoint of a cascade')
     parser.add_argument('out_dir', help='folder for recognizer.pth and restorer.pth')
     parser.add_argument('--config', help='config of the cascade: write recognizer.py and restorer.py too')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints by torch.load, which can run any code of their makers',
     )
     return parser.parse_args(argv)
 

@@ -10,12 +10,14 @@ from sr4ir_mm.errors import run_tool
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description='Keep weights and meta of a checkpoint, and put its hash into the name'
+        description='Keep only weights and meta of a checkpoint, and add its hash to the name'
     )
     parser.add_argument('checkpoint', help='any checkpoint')
-    parser.add_argument('out', help='*.pth or *.safetensors; date and hash are put in front of the ending')
+    parser.add_argument('out', help='*.pth or *.safetensors; date and hash are added before the suffix')
     parser.add_argument(
-        '--trust-checkpoint', action='store_true', help='read checkpoints that may run any code of their makers'
+        '--trust-checkpoint',
+        action='store_true',
+        help='read checkpoints by torch.load, which can run any code of their makers',
     )
     return parser.parse_args(argv)
 

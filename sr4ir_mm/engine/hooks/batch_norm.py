@@ -57,7 +57,7 @@ def reestimate_batch_norm(cascade, batches: Iterable[dict]) -> List[_BatchNorm]:
             module.training = mode
     if not changed:
         raise ConfigError(
-            'Batch norm cannot be estimated again: the recognizer has no layer of it that learns statistics '
+            'Batch norm cannot be re-estimated: the recognizer has no layer of it that learns statistics '
             '(frozen ones, as those of Faster R-CNN here, keep theirs), or there was no batch.'
         )
     all_reduce_params([buffer for norm in changed for buffer in (norm.running_mean, norm.running_var)], op='mean')
@@ -115,6 +115,6 @@ class ReestimateBatchNormHook(Hook):
         loader = ReproducibleDataLoader(runner.build_dataloader(self.dataloader, seed=self.seed), self.seed)
         count = min(self.num_batches or len(loader), len(loader))  # an InfiniteSampler does not end
         changed = reestimate_batch_norm(cascade, islice(loader, count))
-        runner.logger.info(f'{len(changed)} batch norms of the recognizer have new statistics, of {count} batches')
+        runner.logger.info(f'{len(changed)} batch norms of the recognizer have new statistics, from {count} batches')
         if self.out_file is not None and is_main_process():
             save_checkpoint(dict(meta=self._meta, state_dict=cascade.state_dict()), self.out_file)

@@ -37,7 +37,7 @@ class AtomicBackend(LocalBackend):
         except OSError as error:
             raise CheckpointError(
                 f'The checkpoint {filepath} cannot be written: {error.strerror or error}. The training '
-                'has stopped; checkpoints written before are untouched, and --resume goes on from '
+                'has stopped; earlier checkpoints are untouched, and --resume continues from '
                 'the last of them.'
             ) from error
 
@@ -170,7 +170,7 @@ class ResumableCheckpointHook(CheckpointHook):
         runner.visualizer.close()
         runner.logger.warning(
             f'The training has been asked to stop and ends after iteration {iterations}, with exit code '
-            f'{EXIT_CODE}; --resume goes on from {self.last_ckpt}.'
+            f'{EXIT_CODE}; --resume continues from {self.last_ckpt}.'
         )
         runner.train_loop.stop.leave()
 
@@ -247,7 +247,7 @@ class ResumableCheckpointHook(CheckpointHook):
             done = meta['iter'] - meta['epoch'] * state['batches_per_epoch']
             if done:
                 raise ConfigError(
-                    f'{path} was saved behind batch {done} of an epoch of '
+                    f'{path} was saved after batch {done} of an epoch of '
                     f"{state['batches_per_epoch']}, but an epoch has {batches} batches now; resume with "
                     'the same data set, batch size and number of processes, or from the end of an epoch.'
                 )
@@ -255,19 +255,19 @@ class ResumableCheckpointHook(CheckpointHook):
         if len(state['processes']) != get_world_size():
             if any(process['gradients'] is not None for process in state['processes']):
                 raise ConfigError(
-                    f'{path} was saved in the midst of an accumulation of gradients by '
+                    f'{path} was saved in the middle of an accumulation of gradients by '
                     f"{len(state['processes'])} processes, but there are {get_world_size()} now; "
                     'resume with the same number.'
                 )
             runner.logger.warning(
                 f"The checkpoint was saved by {len(state['processes'])} processes, and now there are "
-                f'{get_world_size()}: the training goes on with other random numbers, and with the '
+                f'{get_world_size()}: the training continues with other random numbers, and with the '
                 'batch-norm statistics of the first process in all of them.'
             )
         elif any('buffers' not in process for process in state['processes']) and get_world_size() > 1:
             runner.logger.warning(
                 'The checkpoint is of an earlier version, which kept the batch-norm statistics of the '
-                'first process alone: all processes go on with these.'
+                'first process alone: all processes continue with these.'
             )
         self._resumed = state
 
@@ -303,5 +303,5 @@ def _check_finite(runner: Runner) -> None:
     if bad:
         raise FloatingPointError(
             f'{len(bad)} tensors of the model are no longer finite, the first is {bad[0]}; no '
-            'checkpoint is written, and those from before are good.'
+            'checkpoint is written, and earlier ones are good.'
         )

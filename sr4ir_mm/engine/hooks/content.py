@@ -35,7 +35,7 @@ class ContentHook(Hook):
             raise CheckpointError(f'The checkpoint {path} has no tensors as {some(wrong)}.')
         if runner._resume:
             for mistake in find_mistakes(runner, checkpoint):
-                raise CheckpointError(f'The training cannot go on from {path}: {mistake}.')
+                raise CheckpointError(f'The training cannot continue from {path}: {mistake}.')
             info = checkpoint.get('message_hub', {}).get('runtime_info', {})
             for key in _OF_THIS_RUN:
                 info.pop(key, None)

@@ -106,7 +106,7 @@ def check_names(runner: Runner, names: List[str], classes: Sequence[str]) -> Non
             except ValueError as error:
                 raise ConfigError(
                     f"default_hooks.checkpoint.save_best is 'auto', which means the first metric, '{names[0]}', of which it is "
-                    "not known whether more is better; set rule='greater' or 'less' beside it, or save_best to another of "
+                    "not known whether more is better; set rule='greater' or 'less' with it, or save_best to another of "
                     f'{", ".join(names)}.'
                 ) from error
 

@@ -12,7 +12,7 @@ from sr4ir_mm.errors import ConfigError
 from sr4ir_mm.registry import HOOKS
 from sr4ir_mm.utils.runner import unwrap
 
-_SELF_SUPERVISED = 'belongs to a method of self-supervised learning, whose model is no recognizer; leave it out'
+_SELF_SUPERVISED = 'belongs to a method of self-supervised learning, whose model is not a recognizer; leave it out'
 _PANELS = "does not draw what a cascade predicts; write dict(type='sr4ir_mm.PanelHook', num_val=4)"
 _STAGES = (
     'run',
@@ -31,8 +31,8 @@ REFUSED = {
     'mmpretrain.DenseCLHook': _SELF_SUPERVISED,
     'mmpretrain.SimSiamHook': _SELF_SUPERVISED,
     'mmpretrain.SwAVHook': _SELF_SUPERVISED,
-    'mmpretrain.PrepareProtoBeforeValLoopHook': 'prepares prototypes of a retriever, no recognizer; leave it out',
-    'mmpretrain.PreciseBNHook': 'runs the model without the phases of a training; to estimate batch norm again before '
+    'mmpretrain.PrepareProtoBeforeValLoopHook': 'prepares prototypes of a retriever; leave it out',
+    'mmpretrain.PreciseBNHook': 'runs the model without the phases of a training; to re-estimate batch norm before '
     "a test write dict(type='sr4ir_mm.ReestimateBatchNormHook', dataloader=…)",
     'mmagic.ExponentialMovingAverageHook': 'looks for networks by names that a cascade does not have; write '
     "dict(type='sr4ir_mm.PartEMAHook', part='restorer')",
@@ -128,17 +128,17 @@ def _problems(hook: Hook, recognizer: Optional[nn.Module], dataset: Dataset, wra
             yield REFUSED[name]
     if wrapped:
         if recognizer is None:
-            yield 'looks into the recognizer, but model.recognizer is None; leave it out'
+            yield 'uses the recognizer, but model.recognizer is None; leave it out'
         for method in ('before_save_checkpoint', 'after_load_checkpoint'):
             if getattr(type(hook), method) is not getattr(Hook, method):
                 yield (
-                    'looks into checkpoints, which are those of the whole cascade; write it without '
+                    'uses checkpoints, which are those of the whole cascade; write it without '
                     "sr4ir_mm.RecognizerHook, or for an average dict(type='sr4ir_mm.PartEMAHook', part='recognizer')"
                 )
     for name in names:
         if name in OF_THE_RECOGNIZER and not wrapped:
             yield (
-                'looks into the recognizer and is given the whole cascade; write '
+                'uses the recognizer, but gets the whole cascade; write '
                 f"dict(type='sr4ir_mm.RecognizerHook', hook=dict(type='{name}', …))"
             )
         check = _CHECKS.get(name)
@@ -179,7 +179,7 @@ def _switch_recipe(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> I
         if 'loss' in recipe:
             if not wrapped:
                 yield (
-                    'changes the loss of the recognizer and is given the whole cascade; write this recipe in '
+                    'changes the loss of the recognizer, but gets the whole cascade; write this recipe in '
                     "dict(type='sr4ir_mm.RecognizerHook', hook=dict(type='mmpretrain.SwitchRecipeHook', …))"
                 )
             elif not any(hasattr(each, 'loss_module') for each in (recognizer, getattr(recognizer, 'head', None))):
@@ -191,12 +191,12 @@ def _warmup_param(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> It
     try:
         getattr(hook.module_getter(recognizer), hook.param_name)
     except AttributeError as error:
-        yield f'changes {hook.param_name!r} of a module, but the recognizer has no such ({error})'
+        yield f'changes {hook.param_name!r} of a module, but the recognizer does not have it ({error})'
 
 
 def _set_epoch(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> Iterator[str]:
     if not hasattr(recognizer, 'set_epoch'):
-        yield f'tells a model its epoch, for which {type(recognizer).__name__} has no method set_epoch; leave it out'
+        yield f'tells the model its epoch, but {type(recognizer).__name__} has no method set_epoch; leave it out'
 
 
 def _margins(hook: Hook, recognizer, dataset: Dataset, wrapped: bool) -> Iterator[str]:

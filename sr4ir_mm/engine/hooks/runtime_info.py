@@ -60,7 +60,7 @@ class DeferredLossHook(RuntimeInfoHook):
             if bad:
                 raise FloatingPointError(
                     f'{", ".join(bad)} in iteration {iteration}, on the images {images}; the training '
-                    'has stopped, and checkpoints written before are good. Try a lower learning '
+                    'has stopped, and earlier checkpoints are good. Try a lower learning '
                     'rate or optim_wrapper.<part>.clip_grad.'
                 )
             for name, value in losses.items():

@@ -18,7 +18,7 @@ def check_layers(layers: Sequence[int], count: int) -> List[int]:
     for layer in layers:
         if not -count <= layer < count:
             raise ConfigError(
-                f'model.contrastive.layers names the layer {layer}, but model.embedding has {count}; '
+                f'model.losses.contrastive.layers names the layer {layer}, but model.parts.embedding has {count}; '
                 f'allowed: {-count} to {count - 1}.'
             )
     return [layer % count for layer in layers]

@@ -82,7 +82,7 @@ class DeepLabV3Head(_TorchvisionHead, ASPPHead):
         if f'{prefix}bottleneck.conv.weight' in state_dict:
             raise CheckpointError(
                 f"The checkpoint has mmseg's ASPPHead, which the DeepLabV3 configs had before "
-                f'({prefix}bottleneck.conv.weight is a single convolution); to go on with it, set '
+                f'({prefix}bottleneck.conv.weight is a single convolution); to use it, set '
                 "model.recognizer.decode_head.type='ASPPHead'."
             )
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

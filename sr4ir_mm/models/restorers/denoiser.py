@@ -131,8 +131,8 @@ class MultiScaleDenoiser(Restorer):
         """Give weights of before the published units those that they were trained in."""
         if f'{prefix}conv0.weight' in state_dict and f'{prefix}units' not in state_dict:
             print_log(
-                'The weights of MultiScaleDenoiser come without units: they were trained on [0, 1], and the network '
-                'now calculates there. The published learning rates belong to 0–255.',
+                'The weights of MultiScaleDenoiser have no units: they were trained on [0, 1], so the network '
+                'now uses this range. The published learning rates belong to 0–255.',
                 'current',
                 logging.WARNING,
             )

@@ -66,7 +66,7 @@ class Spandrel(Restorer):
             if kwargs:
                 raise ConfigError(
                     f'model.restorer.{next(iter(kwargs))} is set beside model.restorer.checkpoint, which '
-                    'tells all arguments of the network; leave it out.'
+                    'determines all arguments of the network; leave it out.'
                 )
             description = _recognize(checkpoint, prefix)
             self.network = description.model
@@ -92,7 +92,7 @@ class Spandrel(Restorer):
         name = f'model.restorer ({description.architecture.name} of spandrel)'
         if description.purpose == 'Inpainting':
             raise ConfigError(
-                f'{name} fills holes and needs a mask beside the image; allowed: networks that restore '
+                f'{name} fills holes and needs a mask in addition to the image; allowed: networks that restore '
                 'an image without further inputs.'
             )
         channels = description.input_channels, description.output_channels

@@ -108,7 +108,7 @@ class Task:
         raise ConfigError(
             f'{type(self.recognizer).__name__} cannot be exported as a whole: how many objects a detector '
             'finds, and what it does to find them, depends on the image. Export --part restorer; '
-            'tools/infer.py --onnx lets the detector run in PyTorch behind it.'
+            'tools/infer.py --onnx runs the detector in PyTorch after it.'
         )
 
     def predict_from_logits(self, logits: Tensor, batch: Batch) -> List:
