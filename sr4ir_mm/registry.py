@@ -5,6 +5,7 @@ import the implementations when they are first asked for, so configs need no ``c
 """
 
 from importlib import import_module
+from typing import Any
 
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
@@ -25,10 +26,13 @@ def register_late(registry: Registry, name: str, module: str) -> None:
         module: The module's full name.
     """
 
-    def build(**kwargs):
-        return build.target()(**kwargs)
+    def target() -> Any:
+        return getattr(import_module(module), name)
 
-    build.target = lambda: getattr(import_module(module), name)
+    def build(**kwargs):
+        return target()(**kwargs)
+
+    build.__dict__['target'] = target  # the checks of a config ask it for the class
     build.__name__ = name
     registry.register_module(name=name, module=build)
 

@@ -1,8 +1,8 @@
 """Compare a method with its baselines: ``python tools/compare.py CONFIG --protocols h2t l2t s2t sr4ir --seeds 0 1``.
 
-CONFIG is a config of the method; those of the other protocols are made from it by configs/_base_/protocols.py. Each run
-is a process of its own. The same command continues where it was stopped. The work dir gets table.md, table.csv, plot.png
-and results.jsonl, a line for each finished run in it. docs/experiments.md has the rest: several tasks, seeds, axes, studies.
+CONFIG is a config of the method; those of the other protocols are made from it by configs/_base_/protocols.py. Each
+run is a process of its own. The same command continues where it was stopped. The work dir gets table.md, table.csv,
+plot.png and results.jsonl, a line for each finished run in it. docs/experiments.md has the rest: several tasks, axes.
 """
 
 import argparse
@@ -78,4 +78,4 @@ if __name__ == '__main__':
     try:
         run_tool(main)
     except KeyboardInterrupt:
-        raise SystemExit('\nStopped; the same command continues from here.')
+        raise SystemExit('\nStopped; the same command continues from here.') from None

@@ -1,7 +1,7 @@
 """Compare the keys of a config with the arguments of what they build, before it is built."""
 
 import re
-from typing import Any, Callable, FrozenSet, Iterable, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, FrozenSet, Iterable, NamedTuple, Optional, Sequence, Type
 
 from sr4ir_mm.errors import ConfigError
 
@@ -9,6 +9,9 @@ from .lookup import find, similar_key, similar_type, unknown_key, words_of_build
 from .runner_keys import read_by_key, read_without_type
 from .schedules import ENDS, LENGTHS
 from .signatures import Arguments, arguments_of, is_choice, packages_of, spelled_in, words_in
+
+if TYPE_CHECKING:  # it brings torch, which this package's import shall not
+    from sr4ir_mm.models.cascade import Cascade
 
 # by the top-level key, the registries that its dicts are built from
 _REGISTRIES = dict(
@@ -68,7 +71,7 @@ class _Place(NamedTuple):
     scope: str
     packages: FrozenSet[str] = _COMMON
     words: FrozenSet[str] = frozenset()
-    cascade: Optional[type] = None
+    cascade: Optional[Type['Cascade']] = None
 
 
 def check_arguments(cfg: dict) -> None:
@@ -139,7 +142,7 @@ def _visit(node: Any, place: _Place) -> None:
         _visit(child, inner._replace(key=path, scope=host if name == 'recognizer' and host else inner.scope))
 
 
-def _default_type(key: str, cascade: Optional[type]) -> Any:
+def _default_type(key: str, cascade: Optional[Type['Cascade']]) -> Any:
     """Return what the cascade builds from a dict that names no type."""
     from sr4ir_mm.models.losses.base import DEFAULTS  # brings torch, which this package's import shall not
 
@@ -149,7 +152,7 @@ def _default_type(key: str, cascade: Optional[type]) -> Any:
     return DEFAULTS.get(name, {}).get('type') if where == 'model.losses' else None
 
 
-def _host(model: dict, cascade: type) -> Optional[str]:
+def _host(model: dict, cascade: Type['Cascade']) -> Optional[str]:
     """Return the scope that the recognizer is built in."""
     task, _ = find((model.get('task') or {}).get('type', cascade.task_type), ('MODELS',), 'sr4ir_mm')
     return getattr(task, 'host', None)

@@ -4,7 +4,7 @@ import json
 import os
 import os.path as osp
 from difflib import get_close_matches
-from typing import Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from mmengine.config import Config
 from mmengine.fileio import exists, join_path
@@ -88,7 +88,7 @@ def check_config(cfg: Config, overrides: Sequence[str] = ()) -> None:
 
 def _check_counts(cfg: Config) -> None:
     """Refuse lengths of nothing: MMEngine trains no epoch without a word, or divides by zero at the end of one."""
-    counts = dict(train_cfg=('max_epochs', 'max_iters', 'val_interval'))
+    counts: Dict[str, Tuple[str, ...]] = dict(train_cfg=('max_epochs', 'max_iters', 'val_interval'))
     counts.update({f'{split}_dataloader': ('batch_size',) for split in ('train', 'val', 'test')})
     for key, names in counts.items():
         for name in names:
@@ -146,35 +146,37 @@ def _check_checkpoints(cfg: Config) -> None:
 
 def _check_dataset(dataset: dict, key: str) -> None:
     """Look for the folders and files that a data set names; wrapped data sets are looked into."""
-    for key, node in walk(dataset, key):
+    for place, node in walk(dataset, key):
         root = node.get('data_root')
-        if not isinstance(root, str) or '.pipeline' in key:
+        if not isinstance(root, str) or '.pipeline' in place:
             continue
         if not exists(root):
             raise ConfigError(
-                f"{key}.data_root is '{root}', which does not exist; "
+                f"{place}.data_root is '{root}', which does not exist; "
                 f'see docs/datasets.md for how a data set is arranged.'
             )
         if isinstance(node.get('ann_file'), str) and node['ann_file']:
             path = join_path(root, node['ann_file'])
             if not exists(path):
                 raise ConfigError(
-                    f"{key}.ann_file is '{node['ann_file']}', but '{path}' does not exist{_siblings(path)}."
+                    f"{place}.ann_file is '{node['ann_file']}', but '{path}' does not exist{_siblings(path)}."
                 )
             if osp.isfile(path) and _is_empty(path):
-                raise ConfigError(f"{key}.ann_file is '{node['ann_file']}', but '{path}' is empty.")
+                raise ConfigError(f"{place}.ann_file is '{node['ann_file']}', but '{path}' is empty.")
         prefixes = node.get('data_prefix') or {}
         for name, prefix in prefixes.items() if isinstance(prefixes, dict) else [('', prefixes)]:
             path = join_path(root, prefix) if isinstance(prefix, str) else root
             if not exists(path):
-                raise ConfigError(f"{key}.data_prefix.{name} is '{prefix}', but '{path}' does not exist.")
+                raise ConfigError(f"{place}.data_prefix.{name} is '{prefix}', but '{path}' does not exist.")
 
 
 def _check_lr_scale(dataset: dict, key: str, scale: Optional[int]) -> None:
     """Compare the scale of low-resolution images that a pipeline makes with that of the model."""
-    for key, node in walk(dataset, key):
+    for place, node in walk(dataset, key):
         if node.get('type') == 'sr4ir_mm.DegradeToLR' and node.get('scale') != scale:
-            raise ConfigError(f'{key}.scale is {node.get("scale")}, but model.scale is {scale}; both must be the same.')
+            raise ConfigError(
+                f'{place}.scale is {node.get("scale")}, but model.scale is {scale}; both must be the same.'
+            )
 
 
 def _is_empty(path: str) -> bool:

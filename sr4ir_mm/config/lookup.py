@@ -5,7 +5,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from typing import Any, Callable, FrozenSet, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, Iterable, List, Optional, Sequence, Tuple
 
 from mmengine import registry as roots
 
@@ -14,7 +14,7 @@ from sr4ir_mm.errors import ConfigError
 from .signatures import words_in
 
 
-def find(kind: Any, registries: Sequence[str], scope: str) -> Tuple[Optional[Callable], str]:
+def find(kind: Any, registries: Sequence[str], scope: str) -> Tuple[Any, str]:
     """Return what a type names, and the registry that has it.
 
     Args:
@@ -42,9 +42,9 @@ def find(kind: Any, registries: Sequence[str], scope: str) -> Tuple[Optional[Cal
 def similar_type(kind: str, registries: Sequence[str], scope: str, cutoff: float = 0.6) -> Optional[str]:
     """Return the type that is likely meant by a name that no registry has."""
     prefix, dot, name = kind.rpartition('.')
-    names = []
-    for registry in registries:
-        registry = _registry(registry, prefix or scope)
+    names: List[str] = []
+    for each in registries:
+        registry = _registry(each, prefix or scope)
         names += [*registry.module_dict, *(registry.parent.module_dict if registry.parent else ())]
     found = get_close_matches(name, names, n=1, cutoff=cutoff)
     return f'{prefix}{dot}{found[0]}' if found else None

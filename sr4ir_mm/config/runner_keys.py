@@ -10,7 +10,7 @@ from typing import Any, Callable, FrozenSet, Iterator, Tuple
 from sr4ir_mm.errors import ConfigError, quote
 
 from .lookup import find, similar_key
-from .signatures import arguments_of, words_in
+from .signatures import words_in
 
 
 def check_dicts(cfg: dict) -> None:
@@ -22,8 +22,8 @@ def check_dicts(cfg: dict) -> None:
     from mmengine.runner import Runner  # brings torch, which this package's import shall not
 
     for name, hint in typing.get_type_hints(Runner.__init__).items():
-        kinds = typing.get_args(hint) if typing.get_origin(hint) is typing.Union else (hint,)
-        kinds = {typing.get_origin(each) or each for each in kinds}
+        hints = typing.get_args(hint) if typing.get_origin(hint) is typing.Union else (hint,)
+        kinds = {typing.get_origin(each) or each for each in hints}
         wrong = {str, int, float, bool, list, tuple} - kinds
         if dict in kinds and type(cfg.get(name)) in wrong:
             raise ConfigError(f'{name} is {quote(cfg[name])}; allowed: a dict.')
@@ -38,7 +38,7 @@ def read_by_key(cfg: dict) -> Iterator[Tuple[str, dict, FrozenSet[str]]]:
 
     env_cfg = cfg.get('env_cfg') or {}
     yield 'env_cfg', env_cfg, words_in(Runner.setup_env)
-    joining = words_in(inspect.getmodule(init_dist)) | arguments_of(init_process_group).parameters.keys()
+    joining = words_in(inspect.getmodule(init_dist)) | frozenset(inspect.signature(init_process_group).parameters)
     yield 'env_cfg.dist_cfg', env_cfg.get('dist_cfg') or {}, joining
     yield 'auto_scale_lr', cfg.get('auto_scale_lr') or {}, words_in(Runner.scale_lr)
     for part, wrapper in (cfg.get('optim_wrapper') or {}).items():

@@ -104,9 +104,15 @@ def _plain_types(hint: Any) -> Optional[Set[type]]:
         return {list if hint is tuple else hint}
     origin = typing.get_origin(hint)
     if origin is typing.Union:
-        types = [_plain_types(each) for each in typing.get_args(hint)]
-        types = [each for each, of in zip(types, typing.get_args(hint)) if getattr(of, '__name__', '') != 'Tensor']
-        return None if None in types else set().union(*types)
+        types: Set[type] = set()
+        for each in typing.get_args(hint):
+            if getattr(each, '__name__', '') == 'Tensor':
+                continue
+            plain = _plain_types(each)
+            if plain is None:
+                return None
+            types |= plain
+        return types
     if origin in (list, tuple, abc.Sequence):
         return {list}
     return {dict} if origin is dict else None
@@ -114,8 +120,8 @@ def _plain_types(hint: Any) -> Optional[Set[type]]:
 
 def _documented_types(text: str) -> Optional[Set[type]]:
     """Return the plain types that are named in ``int, optional`` or ``float | str``; None where others are named."""
-    words = re.findall(r'\w+', text.lower().split('default')[0])
-    words = {word for word in words if word not in ('optional', 'none', 'or', 'union', 'tensor')}
+    words = set(re.findall(r'\w+', text.lower().split('default')[0]))
+    words -= {'optional', 'none', 'or', 'union', 'tensor'}
     return {_WORDS[word] for word in words} if words <= _WORDS.keys() else None
 
 
@@ -169,17 +175,17 @@ def spelled_in(word: str, packages: Iterable[str]) -> bool:
 def is_choice(value: str, built: Callable) -> bool:
     """Return whether a text is quoted in the modules of a class or its bases, as a choice that it knows would be."""
     modules = {sys.modules.get(each.__module__) for each in getattr(built, '__mro__', (built,))[:-1]}
-    files = [Path(module.__file__) for module in modules if str(getattr(module, '__file__', '')).endswith('.py')]
+    names = [getattr(module, '__file__', None) for module in modules]
+    files = [Path(name) for name in names if name and name.endswith('.py')]
     return any(quoted in _read(file) for file in files for quoted in (f"'{value}'", f'"{value}"'))
 
 
 @cache
 def _sources(package: str) -> List[Path]:
     module = sys.modules.get(package)
-    if hasattr(module, '__path__'):
-        return sorted(
-            path for folder in module.__path__ for path in Path(folder).rglob('*.py') if '.mim' not in path.parts
-        )
+    folders = getattr(module, '__path__', None)
+    if folders is not None:
+        return sorted(path for folder in folders for path in Path(folder).rglob('*.py') if '.mim' not in path.parts)
     file = getattr(module, '__file__', None)
     return [Path(file)] if file and file.endswith('.py') else []
 

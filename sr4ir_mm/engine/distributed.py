@@ -2,7 +2,7 @@ import os
 import subprocess
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence
 
 import torch
 from mmengine.config import Config
@@ -145,7 +145,7 @@ class CascadeDistributedDataParallel(nn.Module):
                 if not is_used:
                     parameter.grad = None
 
-    def convert_sync_bn(self, parts: Sequence[str]) -> None:
+    def convert_sync_bn(self, parts: Iterable[str]) -> None:
         """Do what ``sync_bn`` asks for, in these parts; each layer stays in its mode."""
         if self.sync_bn is None:
             return

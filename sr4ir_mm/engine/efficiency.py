@@ -69,7 +69,7 @@ def apply_efficiency(
     if channels_last is None:
         channels_last = _choose_channels_last(cascade) if on_cpu else []
     for name in channels_last:
-        parts[name].to(memory_format=torch.channels_last)
+        parts[name].to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
     for name, arguments in (compile or {}).items():
         (parts[name].backbone if name == 'recognizer' else parts[name]).compile(**arguments)
 
@@ -77,9 +77,9 @@ def apply_efficiency(
 def _repeated_blocks(network: nn.Module) -> Iterator[nn.Module]:
     """Yield the outermost blocks that a network is stacked from: members, all of a kind, of its lists and sequences."""
     for child in network.children():
-        stacked = isinstance(child, (nn.ModuleList, nn.Sequential)) and len(child) > 1
-        if stacked and len({type(member) for member in child}) == 1:
-            yield from child
+        members = list(child) if isinstance(child, (nn.ModuleList, nn.Sequential)) else []
+        if len(members) > 1 and len({type(member) for member in members}) == 1:
+            yield from members
         else:
             yield from _repeated_blocks(child)
 
@@ -127,7 +127,8 @@ def _try_channels_last(recognizer: nn.Module, samples: List) -> Optional[str]:
     with seeded(0):
         images = torch.rand(len(samples), 3, 64, 64)
         try:
-            copied = copy.deepcopy(recognizer).train().to(memory_format=torch.channels_last)
+            copied = copy.deepcopy(recognizer).train()
+            copied.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
             copied.parse_losses(copied.loss(images, copy.deepcopy(samples)))[0].backward()
             with torch.no_grad():
                 copied.eval().predict(images, copy.deepcopy(samples))
@@ -149,4 +150,4 @@ def _fold_batch_norm(network: nn.Module) -> nn.Module:
             f'efficiency.conv_bn_eval is True, but {type(network).__name__} cannot be traced '
             f'({type(error).__name__}: {error}); set it to False.'
         ) from error
-    return network.forward.__self__
+    return network.forward.__self__  # type: ignore[attr-defined]  # MMEngine puts the traced network's method there

@@ -1,8 +1,8 @@
-from typing import Dict, Iterator, Sequence
+from typing import Dict, Iterator, Optional, Sequence
 
 from mmengine.dist import get_world_size
 from mmengine.optim import OptimWrapperDict
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 
 from sr4ir_mm.config.schedules import to_the_end
@@ -22,7 +22,7 @@ from .schedulers import check_schedules
 from .stop import StopRequest
 
 
-class _Alternating:
+class _Alternating(BaseLoop):
     """What the two loops below add to MMEngine's: the phases, and data that a resume finds again."""
 
     def __init__(self, runner: Runner, dataloader, phases: Sequence[dict], dry_run: bool = True, **kwargs) -> None:
@@ -156,7 +156,7 @@ class AlternatingIterTrainLoop(_Alternating, IterBasedTrainLoop):
         super().__init__(*args, **kwargs)
         self.dataloader_iterator = self._batches()
 
-    def _batches(self) -> Iterator[dict]:
+    def _batches(self) -> Iterator[Optional[dict]]:
         """The batches of the whole training."""
         done = self._iter
         # MMEngine goes past what was trained before a resume one by one; nothing has to be loaded for that

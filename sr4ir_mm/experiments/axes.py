@@ -80,8 +80,8 @@ def read_axes(vary: Mapping[str, Union[str, Sequence[str]]], values: Mapping[str
 
     Args:
         vary: The key of the config that each axis varies, or several, by the name of the axis.
-        values: A list for each axis, or a dict with a name for each value. Instead of an axis of ``vary`` it may name a key
-            of the config.
+        values: A list for each axis, or a dict with a name for each value. Instead of an axis of ``vary`` it may name a
+            key of the config.
 
     Raises:
         ConfigError: An axis that ``vary`` does not have, or values that cannot be told apart.

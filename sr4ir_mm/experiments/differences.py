@@ -56,8 +56,9 @@ class Differences:
     def interval(self, first: str, second: str) -> Interval:
         """Return the mean of the differences with its interval: by two levels where all runs have predictions."""
         found = self.by_seed(first, second)
-        samples = [self._samples(protocol, seed) for protocol, seed in product((second, first), found)]
-        if len(found) < 2 or not _comparable(samples):
+        drawn = [self._samples(protocol, seed) for protocol, seed in product((second, first), found)]
+        samples = [sample for sample in drawn if sample is not None]
+        if len(found) < 2 or len(samples) < len(drawn) or any(images != samples[0][0] for images, _ in samples):
             return paired_t(list(found.values()))
         values = np.array([values for _, values in samples])
         return two_level(list(found.values()), (values[: len(found)] - values[len(found) :]).T)
@@ -69,7 +70,7 @@ class Differences:
         if not self._replicates or 'folder' not in run or not path.exists():
             return None
         images, whole, values = _figures(path, self._metric, self._replicates, path.stat().st_mtime_ns)
-        rounding = 0.001 if self._metric.startswith('coco/') else 0.01
+        rounding = 0.001 if str(self._metric).startswith('coco/') else 0.01
         if values is not None and abs(whole - self.value(protocol, seed)) > rounding:
             raise ConfigError(
                 f'{path} gives {self._metric} {whole:.4g}, the result of its run '
@@ -97,10 +98,6 @@ def _weights(images: int, replicates: int) -> np.ndarray:
     return image_weights(images, replicates)  # the same samples for all runs, which pairs them
 
 
-def _comparable(samples: Sequence[Optional[tuple]]) -> bool:
-    return all(sample is not None and sample[0] == samples[0][0] for sample in samples)
-
-
 def difference_table(
     results: Mapping[str, Sequence[dict]],
     pairs: Sequence[Tuple[str, str]],
@@ -111,10 +108,10 @@ def difference_table(
     """Make a table of how much better the second protocol of each pair is, with a column for each task.
 
     A cell has the mean of the differences in the task metric, seed by seed, and its 95 % interval. For either sign,
-    ``*`` marks an interval without zero, and bold what is left of these after Holm's correction for the number of cells.
-    A cell says how many seeds it has where others of its task have more. The last two columns count seeds of all tasks in
-    which the second is above, and have the p of a sign test, corrected for the number of rows. Pairs that no task has
-    are left out.
+    ``*`` marks an interval without zero, and bold what is left of these after Holm's correction for the number of
+    cells. A cell says how many seeds it has where others of its task have more. The last two columns count seeds of all
+    tasks in which the second is above, and have the p of a sign test, corrected for the number of rows. Pairs that no
+    task has are left out.
 
     Args:
         results: What finished runs have written, by the title of their task.
@@ -125,7 +122,7 @@ def difference_table(
     """
     names = {task: main_metric(runs) for task, runs in results.items()}
     tables = {task: Differences(runs, names[task], metrics, replicates) for task, runs in results.items()}
-    pairs = [tuple(pair) for pair in pairs if any(table.by_seed(*pair) for table in tables.values())]
+    pairs = [(one, other) for one, other in pairs if any(table.by_seed(one, other) for table in tables.values())]
     cells = {(task, pair): tables[task].interval(*pair) for pair, task in product(pairs, tables)}
     corrected = dict(zip(cells, holm([interval.p for interval in cells.values()])))
     digits = {task: places(table.values()) for task, table in tables.items()}

@@ -1,4 +1,4 @@
-"""The one table that says which metrics compare images and not predictions; it imports nothing, for tools that start fast."""
+"""The one table that says which metrics compare images and not predictions. It imports nothing: tools start fast."""
 
 from typing import NamedTuple, Union
 
@@ -14,7 +14,7 @@ class ImageMetric(NamedTuple):
         return f'{self.unit}, {direction}' if self.unit else direction
 
 
-#: by name. Every other metric is one of the task. A plug-in adds its own: ``IMAGE_METRICS['DISTS'] = ImageMetric('', False)``
+#: by name; all others are of the task. A plug-in adds its own: ``IMAGE_METRICS['DISTS'] = ImageMetric('', False)``
 IMAGE_METRICS = {
     'PSNR': ImageMetric('dB', higher_is_better=True),
     'SSIM': ImageMetric('', higher_is_better=True),
@@ -27,12 +27,11 @@ def metric_name(metric: Union[str, type, dict]) -> str:
     """Return the name of a metric as the table has it.
 
     Args:
-        metric: The name of a figure (``PSNR``, ``Set5/PSNR``), the ``type`` of a metric in a config (``sr4ir_mm.PSNR``, or
-            the class), or its whole config.
+        metric: The name of a figure (``PSNR``, ``Set5/PSNR``), the ``type`` of a metric in a config (``sr4ir_mm.PSNR``,
+            or the class), or its whole config.
     """
-    if isinstance(metric, dict):
-        metric = metric['type']
-    name = metric if isinstance(metric, str) else metric.__name__
+    kind = metric['type'] if isinstance(metric, dict) else metric
+    name = kind if isinstance(kind, str) else kind.__name__
     return name.replace('.', '/').split('/')[-1]
 
 

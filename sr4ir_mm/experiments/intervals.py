@@ -12,7 +12,7 @@ LEVEL = 0.95
 
 
 class Interval(NamedTuple):
-    """A mean with its 95 % interval and the two-sided p of "the true mean is zero"; NaN where there is no error to compare with."""
+    """A mean with its 95 % interval and the two-sided p of "the true mean is zero"; NaN where no error is known."""
 
     mean: float
     low: float = math.nan
@@ -23,7 +23,7 @@ class Interval(NamedTuple):
 
 
 def _student(mean: float, error: float, seeds: int, method: str) -> Interval:
-    """Build the interval of Student's t with ``seeds − 1`` degrees of freedom around a mean with this standard error."""
+    """Build the interval of Student's t with ``seeds − 1`` degrees of freedom around a mean with this error."""
     # equal differences, as of a few images that are counted, leave no error to compare with
     if seeds < 2 or not math.isfinite(mean) or not math.isfinite(error) or error == 0:
         return Interval(mean, seeds=seeds)
@@ -39,9 +39,8 @@ def paired_t(differences: Sequence[float]) -> Interval:
     Args:
         differences: One for each seed.
     """
-    differences = np.asarray(differences, float)
     seeds = len(differences)
-    mean = float(differences.mean()) if seeds else math.nan
+    mean = float(np.mean(differences)) if seeds else math.nan
     error = float(stats.sem(differences)) if seeds > 1 else math.nan
     return _student(mean, error, seeds, 't')
 
@@ -61,22 +60,21 @@ def two_level(differences: Sequence[float], replicates: np.ndarray, seed: int = 
     It speaks of other seeds and other test images. A replicate takes a sample of the images, the same for all seeds,
     and a sample of the seeds. The latter has one seed fewer than there are, which makes the variance of the mean
     unbiased (Rao and Wu, 1988), and its standard error goes with Student's t: the percentiles of a plain bootstrap of
-    three seeds are far too close to each other. Where images differ more than seeds, this
-    is wider than it has to be. :func:`scipy.stats.bootstrap` knows one level alone and takes means of values, where mIoU and
-    AP of a sample of images are no means.
+    three seeds are far too close to each other. Where images differ more than seeds, this is wider than it has to be.
+    :func:`scipy.stats.bootstrap` knows one level alone and takes means of values, while mIoU and AP of a sample of
+    images are no means.
 
     Args:
         differences: One for each seed, on all images.
         replicates: The differences on samples of the images, shape (replicates, seeds).
         seed: Of the drawing of seeds.
     """
-    differences, replicates = np.asarray(differences, float), np.asarray(replicates, float)
-    seeds = len(differences)
+    seeds, replicates = len(differences), np.asarray(replicates, float)
     if seeds < 2:
         return paired_t(differences)
     drawn = np.random.default_rng(seed).integers(seeds, size=(len(replicates), seeds - 1))
     means = np.take_along_axis(replicates, drawn, axis=1).mean(axis=1)
-    return _student(float(differences.mean()), float(means.std(ddof=1)), seeds, 'bootstrap')
+    return _student(float(np.mean(differences)), float(means.std(ddof=1)), seeds, 'bootstrap')
 
 
 def sign_test(differences: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Iterable, Sequence
 
@@ -20,7 +21,7 @@ def import_once(modules: Iterable[str]) -> None:
     _CONTEXT.set_forkserver_preload(list(modules))
 
 
-def start_script(script: Path, arguments: Sequence[str], log: Path) -> multiprocessing.Process:
+def start_script(script: Path, arguments: Sequence[str], log: Path) -> BaseProcess:
     """Start a Python script as its command line would; what it prints is appended to ``log``."""
     process = _CONTEXT.Process(target=_run, args=(str(script), list(arguments), str(log)))
     process.start()

@@ -1,4 +1,4 @@
-"""``--protocol`` and ``--start`` of tools/train.py and tools/test.py: one row of the table of protocols, run by itself."""
+"""``--protocol`` and ``--start`` of tools/train.py and tools/test.py: one row of the table of protocols alone."""
 
 import argparse
 import os.path as osp
@@ -11,8 +11,6 @@ from sr4ir_mm.errors import ConfigError, check_choice
 
 from .protocols import apply_protocol, load_protocols
 from .study import PROTOCOLS
-
-#: of the source tree by a link, of a wheel as a copy
 
 
 def add_protocol_options(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +39,8 @@ def use_protocol(cfg: Config, args: argparse.Namespace, starts: bool = True) -> 
         starts: Give the parts the weights that the row says. A test of a checkpoint needs none.
 
     Raises:
-        ConfigError: There is no such row, a checkpoint that it starts from is missing, or ``--cfg-options`` sets what the
-            row replaces.
+        ConfigError: There is no such row, a checkpoint that it starts from is missing, or ``--cfg-options`` sets what
+            the row replaces.
     """
     if args.start and not (args.protocol and starts):
         missing = '--protocol is not' if starts else 'CHECKPOINT, which has all weights, is too'

@@ -36,11 +36,11 @@ def load_protocols(path: str, cfg: Config) -> Dict[str, ConfigDict]:
 def _without(phases: Sequence[dict], terms: Sequence[str], key: str) -> List[dict]:
     """The phases without these losses; one that has no others is left out."""
     _check_terms(terms, phases, key)
-    phases = [
+    left = [
         ConfigDict(phase, losses={term: loss for term, loss in phase['losses'].items() if term not in terms})
         for phase in phases
     ]
-    return [phase for phase in phases if phase.losses]
+    return [phase for phase in left if phase.losses]
 
 
 def _weighted(phases: Sequence[dict], weights: Dict[str, float], key: str) -> List[dict]:
@@ -102,8 +102,8 @@ def apply_protocol(cfg: Config, protocol: ConfigDict, checkpoints: Dict[str, str
         checkpoints: For each part in the row's ``start``, the checkpoint that it starts from.
 
     Raises:
-        ConfigError: Nothing is left to evaluate, ``cfg_options`` names what the config does not have, or batch norm shall
-            be estimated again in a protocol that trains.
+        ConfigError: Nothing is left to evaluate, ``cfg_options`` names what the config does not have, or batch norm
+            shall be estimated again in a protocol that trains.
     """
     from sr4ir_mm.models.losses import loss_type  # brings torch, which this package's import shall not
 

@@ -114,7 +114,7 @@ class Report:
         return list(files)
 
     def _axes(self, by_task: Dict[str, List[dict]]) -> str:
-        """Return a table for each task and figure, with a column for each point; empty where each task has one point."""
+        """Return a table for each task and figure, with a column for each point; none where a task has one point."""
         tables = []
         for task, results in by_task.items():
             if len(points_of(results)) > 1:

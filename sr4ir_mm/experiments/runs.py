@@ -174,7 +174,7 @@ def _difference(old: Config, new: Config) -> str:
 
 
 def _commit() -> str:
-    """Return what git calls the code of this package, with a ``+`` if it was changed since; empty outside of a repository."""
+    """Return what git calls the code of this package, with a ``+`` if it was changed; empty without a repository."""
     call = subprocess.run(
         ['git', '-C', str(ROOT), 'describe', '--always', '--abbrev=12', '--exclude=*', '--dirty=+'],
         capture_output=True,

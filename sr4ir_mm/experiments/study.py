@@ -50,8 +50,8 @@ def load_study(
     """Read a study.
 
     Args:
-        path: ``configs/_base_/study.py`` is an example. A study has ``protocols`` and ``compare``; ``configs``, ``seeds``,
-            ``vary``, ``values``, ``baseline`` and ``differences`` are optional.
+        path: ``configs/_base_/study.py`` is an example. A study has ``protocols`` and ``compare``; ``configs``,
+            ``seeds``, ``vary``, ``values``, ``baseline`` and ``differences`` are optional.
         configs: Instead of those of the file.
         protocols: Instead of ``compare`` of the file.
         seeds: Instead of those of the file; without any it is 0.

@@ -25,7 +25,7 @@ METHODS = dict(bootstrap='bootstrap over images and seeds', t='paired t over see
 class Summary:
     """What one table says, with a row for each protocol."""
 
-    #: indexed by protocol, with columns (name, ``'mean'``) and (name, ``'std'``), the sample's; one seed has no deviation
+    #: indexed by protocol, with columns (name, ``'mean'``) and (name, ``'std'``), the sample's; none of one seed
     values: pd.DataFrame
     #: of each protocol
     seeds: Dict[str, List[int]]

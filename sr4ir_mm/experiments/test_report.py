@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from mmengine.config import Config
 
@@ -26,7 +26,7 @@ def ask_for_classes(cfg: Config) -> None:
     cfg.test_evaluator = [*evaluators, *added]
 
 
-def split_classes(metrics: Dict[str, object], classes: Sequence[str]) -> Tuple[dict, Dict[str, Dict[str, float]]]:
+def split_classes(metrics: Mapping[str, Any], classes: Sequence[str]) -> Tuple[dict, Dict[str, Dict[str, float]]]:
     """Tell numbers of the whole from those of a class.
 
     Args:
@@ -37,7 +37,8 @@ def split_classes(metrics: Dict[str, object], classes: Sequence[str]) -> Tuple[d
     Returns:
         The others, and for each class its numbers by their names.
     """
-    whole, each = {}, {name: {} for name in classes}
+    whole: Dict[str, Any] = {}
+    each: Dict[str, Dict[str, Any]] = {name: {} for name in classes}
     of_class = {f'coco/{name}_precision': (name, 'bbox_mAP') for name in classes}
     for key, value in metrics.items():
         metric, _, name = key.partition('/')
@@ -55,7 +56,7 @@ def split_classes(metrics: Dict[str, object], classes: Sequence[str]) -> Tuple[d
     return whole, {name: found for name, found in each.items() if found}
 
 
-def test_table(metrics: Dict[str, object], each: Dict[str, Dict[str, float]]) -> str:
+def test_table(metrics: Mapping[str, Any], each: Dict[str, Dict[str, float]]) -> str:
     """The table: task metrics, image metrics with their unit and direction, classes."""
     rows = [
         [name, _number(_or_nan(name, value)), str(IMAGE_METRICS[metric_name(name)]) if is_image_metric(name) else '']
@@ -88,15 +89,15 @@ def _table(titles: List[str], rows: List[List[str]]) -> str:
     return ''.join('| ' + ' | '.join(cell.ljust(width) for cell, width in zip(line, widths)) + ' |\n' for line in lines)
 
 
-def report_test(metrics: Dict[str, object], classes: Sequence[str], config: str, checkpoint: str, path: Path) -> None:
+def report_test(metrics: Mapping[str, Any], classes: Sequence[str], config: str, checkpoint: str, path: Path) -> None:
     """Print the table and write everything as JSON; null where there is no finite number, which JSON lacks."""
     whole, each = split_classes(metrics, classes)
     print(f'\n{test_table(whole, each)}\nWritten to {path}', flush=True)
-    each = {name: _plain(found) for name, found in each.items()}
-    write_json(path, dict(config=config, checkpoint=checkpoint, metrics=_plain(whole), classes=each))
+    plain = {name: _plain(found) for name, found in each.items()}
+    write_json(path, dict(config=config, checkpoint=checkpoint, metrics=_plain(whole), classes=plain))
 
 
-def _plain(metrics: Dict[str, object]) -> Dict[str, object]:
+def _plain(metrics: Mapping[str, Any]) -> Dict[str, Any]:
     numbers = {key: float(value) if hasattr(value, '__float__') else value for key, value in metrics.items()}
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in numbers.items()

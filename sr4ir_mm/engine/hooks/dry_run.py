@@ -74,9 +74,9 @@ class DryRunHook(Hook):
         loop = runner.val_loop
         data = _load(loop.dataloader, [0], 'validation', 'val_dataloader')
         cascade.eval()
-        with told('validation', lambda: 'in the prediction', cascade), torch.no_grad():
-            with autocast(enabled=getattr(loop, 'fp16', False)):
-                samples = cascade.val_step(data)
+        mixed = autocast(enabled=getattr(loop, 'fp16', False))
+        with told('validation', lambda: 'in the prediction', cascade), torch.no_grad(), mixed:
+            samples = cascade.val_step(data)
         names = try_metrics(loop.evaluator.metrics, data, samples)
         if names is not None:
             metainfo = getattr(loop.dataloader.dataset, 'metainfo', None) or {}

@@ -36,9 +36,9 @@ def check_classes(cascade, dataset: Dataset, key: str) -> None:
     stuff = getattr(getattr(cascade.recognizer, 'panoptic_head', None), 'num_stuff_classes', 0)
     if len(classes) not in (count, count + stuff):
         raise ConfigError(
-            f'The data set of {key} has {len(classes)} classes ({some(classes, 5)}{", …" * (len(classes) > 5)}), but the '
-            f'recognizer is made for {count}; set num_classes in model.recognizer (of its head or heads) to {len(classes)}, '
-            f'or the classes in {key}.dataset.metainfo.'
+            f'The data set of {key} has {len(classes)} classes ({some(classes, 5)}{", …" * (len(classes) > 5)}), but '
+            f'the recognizer is made for {count}; set num_classes in model.recognizer (of its head or heads) to '
+            f'{len(classes)}, or the classes in {key}.dataset.metainfo.'
         )
 
 
@@ -69,8 +69,8 @@ def check_files(dataset: Any, key: str) -> None:
                 missing.append(f'{path} ({kind})')
     if missing:
         raise ConfigError(
-            f'The data set of {key} names {len(missing)} files that do not exist, among them {some(missing, 2, 200)}; check '
-            f'the list {key}.dataset.ann_file, data_prefix and the suffixes (img_suffix, seg_map_suffix).'
+            f'The data set of {key} names {len(missing)} files that do not exist, among them {some(missing, 2, 200)}; '
+            f'check the list {key}.dataset.ann_file, data_prefix and the suffixes (img_suffix, seg_map_suffix).'
         )
 
 
@@ -123,12 +123,11 @@ def _hint(error: Exception, modules: Dict[str, nn.Module], cascade: Any) -> str:
             continue
         if isinstance(error, IndexError):
             return (
-                f' With class_weight, model.{name} ({type(module).__name__}) allows the labels 0 to {len(weights) - 1} only, '
-                f'not that of what is ignored ({quote(cascade.task.ignore_index)}); leave class_weight out, or have no such labels.'
+                f' With class_weight, model.{name} ({type(module).__name__}) allows the labels 0 to '
+                f'{len(weights) - 1} only, not that of what is ignored ({quote(cascade.task.ignore_index)}); '
+                'leave class_weight out, or have no such labels.'
             )
-        if len(weights) not in (
-            cascade.task.num_classes,
-            cascade.task.num_classes + 1,
-        ):  # some count the background too
-            return f' class_weight of model.{name} has {len(weights)} numbers; the recognizer has {cascade.task.num_classes} classes.'
+        count = cascade.task.num_classes
+        if len(weights) not in (count, count + 1):  # some count the background too
+            return f' class_weight of model.{name} has {len(weights)} numbers; the recognizer has {count} classes.'
     return ''

@@ -43,7 +43,8 @@ def try_metrics(metrics: Sequence[BaseMetric], data: dict, samples: Sequence) ->
             for name in found:
                 if name in names:
                     raise ConfigError(
-                        f"Two metrics of val_evaluator return '{name}'; give {type(metric).__name__} a `prefix` of its own."
+                        f"Two metrics of val_evaluator return '{name}'; "
+                        f'give {type(metric).__name__} a `prefix` of its own.'
                     )
                 names.append(name)
     return names if complete and not any('benchmark' in sample for sample in plain) else None
@@ -66,8 +67,8 @@ def _try_metric(metric: BaseMetric, data: dict, samples: Sequence[dict], folder:
                 raise
             raise ConfigError(
                 f'The metric {kind} of val_evaluator reads `{name}`, which the samples do not have (they have '
-                f'{some(samples[0], 20)}); append what loads it to the pipeline of val_dataloader.dataset, or, where it '
-                'describes the image, name it in meta_keys of the packing transform.'
+                f'{some(samples[0], 20)}); append what loads it to the pipeline of val_dataloader.dataset, or, where '
+                'it describes the image, name it in meta_keys of the packing transform.'
             ) from error
         if type(metric).evaluate is not BaseMetric.evaluate:
             return []
@@ -105,9 +106,9 @@ def check_names(runner: Runner, names: List[str], classes: Sequence[str]) -> Non
                 probe._init_rule(hook.rules, names[:1])
             except ValueError as error:
                 raise ConfigError(
-                    f"default_hooks.checkpoint.save_best is 'auto', which means the first metric, '{names[0]}', of which it is "
-                    "not known whether more is better; set rule='greater' or 'less' with it, or save_best to another of "
-                    f'{", ".join(names)}.'
+                    f"default_hooks.checkpoint.save_best is 'auto', which means the first metric, '{names[0]}', of "
+                    "which it is not known whether more is better; set rule='greater' or 'less' with it, or save_best "
+                    f'to another of {", ".join(names)}.'
                 ) from error
 
 
