@@ -1,3 +1,4 @@
-from sr4ir_mm.apis.inferencer import CascadeInferencer, Result
+from sr4ir_mm.apis.inferencer import CascadeInferencer
+from sr4ir_mm.apis.outputs import Result
 
 __all__ = ['CascadeInferencer', 'Result']

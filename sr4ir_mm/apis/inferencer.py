@@ -1,8 +1,7 @@
 import os.path as osp
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Union
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -10,48 +9,27 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.fileio import load
 from mmengine.infer import BaseInferencer
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import init_default_scope
 from rich.progress import track
 from torch import Tensor, nn
 
-from sr4ir_mm.checkpoints import load_checkpoint, trust_checkpoints, use_safe_loader
+from sr4ir_mm.checkpoints import trust_checkpoints, use_safe_loader
 from sr4ir_mm.checkpoints.integrity import check_filled
 from sr4ir_mm.config import check_file, check_first_edition, check_weights
 from sr4ir_mm.engine import apply_efficiency
-from sr4ir_mm.errors import CheckpointError, ConfigError, check_choice
+from sr4ir_mm.errors import ConfigError, check_choice
 from sr4ir_mm.models.batch import Batch
 from sr4ir_mm.models.padding import pad_to_size
 from sr4ir_mm.models.tiling import restore_in_tiles
-from sr4ir_mm.utils.images import MAX_PIXELS, ImageError, list_images, read_image, to_uint8, unique_names, with_palette
+from sr4ir_mm.utils.images import MAX_PIXELS, ImageError, list_images, read_image, to_uint8, unique_names
 from sr4ir_mm.visualization import PanelDrawer
 
+from .metadata import check_classes, config_of, dataset_meta
 from .onnx import OnnxCascade, OnnxGraph
-from .outputs import OutputFolder
+from .outputs import OutputFolder, Result
 
-#: what puts a sample into the form of each host library
-_PACK = dict(mmseg='PackSegInputs', mmdet='PackDetInputs', mmpretrain='PackInputs')
 #: what stops one image, and not all of them
 _IMAGE_ERRORS = (ConfigError, OSError, RuntimeError, MemoryError)
-
-
-@dataclass
-class Result:
-    """What became of one image. Images are (H, W, 3), uint8, RGB."""
-
-    source: Any
-    #: by which the files in the output folder are called
-    name: str
-    lr: Optional[np.ndarray] = None
-    sr: Optional[np.ndarray] = None
-    #: only where the input was clean
-    hr: Optional[np.ndarray] = None
-    #: see :meth:`Task.prediction`
-    prediction: dict = field(default_factory=dict)
-    panel: Optional[np.ndarray] = None
-    #: the host library's sample, with predictions at the size of ``sr``
-    data_sample: Any = None
-    #: why there is nothing of the above
-    error: Optional[str] = None
 
 
 class CascadeInferencer(BaseInferencer):
@@ -113,7 +91,7 @@ class CascadeInferencer(BaseInferencer):
                     f'No config is given, and the config in {weights} is code of its maker; name a '
                     'config, or trust the checkpoint (--trust-checkpoint).'
                 )
-            model = _config_of(weights)
+            model = config_of(weights)
         with trust_checkpoints(trust_checkpoint):
             super().__init__(model, weights, device, scope='sr4ir_mm', show_progress=show_progress)
         apply_efficiency(self.model, **self.cfg.get('efficiency', {}))
@@ -144,8 +122,8 @@ class CascadeInferencer(BaseInferencer):
     def _load_weights_to_model(self, model: nn.Module, checkpoint: dict, cfg: Config) -> None:
         checkpoint = checkpoint or {}
         meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
-        _check_classes(meta, self._weights)
-        self.dataset_meta = _dataset_meta(model, meta, cfg)
+        check_classes(meta, self._weights)
+        self.dataset_meta = dataset_meta(model, meta, cfg)
         if self._weights is None:  # a graph has them
             return
         state = checkpoint.get('state_dict', checkpoint)
@@ -160,7 +138,7 @@ class CascadeInferencer(BaseInferencer):
             dataset = dataset['dataset']
         pipeline = [step for step in dataset.get('pipeline', []) if 'Load' not in step['type'].split('.')[-1]]
         if not any(step['type'].split('.')[-1].startswith('Pack') for step in pipeline):
-            pipeline.append(dict(type=_PACK.get(self.model.task.host, 'PackInputs')))
+            pipeline.append(dict(type=self.model.task.packing))
         self._pack = Compose([step for step in pipeline if step['type'].split('.')[-1].startswith('Pack')][:1])
         return Compose(pipeline)
 
@@ -350,55 +328,8 @@ class CascadeInferencer(BaseInferencer):
             result.panel = self._drawer.compose([self._drawer.row(sample)], self._drawer.labels(sample))
 
 
-def _config_of(weights: str) -> Config:
-    """The config that a checkpoint carries."""
-    with trust_checkpoints():
-        checkpoint = load_checkpoint(weights)
-    try:
-        text = checkpoint.get('message_hub', {}).get('runtime_info', {}).get('cfg')
-    except AttributeError:  # these are no dicts
-        text = None
-    text = text or checkpoint.get('meta', {}).get('cfg')
-    if not isinstance(text, str) or not text:
-        raise ConfigError(f'The checkpoint {weights} carries no config; give one.')
-    return Config.fromstring(text, file_format='.py')
-
-
 def _check_tile(tile: Optional[int] = 256, overlap: int = 32) -> None:
     if tile is not None and (not isinstance(tile, int) or tile < 1):
         raise ConfigError(f'tile is {tile!r}; allowed: None, or a whole number from 1.')
     if not isinstance(overlap, int) or overlap < 0:
         raise ConfigError(f'overlap is {overlap!r}; allowed: a whole number from 0.')
-
-
-def _check_classes(meta: dict, weights: Optional[str]) -> None:
-    """Refuse names and colors that cannot be shown: a checkpoint may hold anything there."""
-    meta = meta if isinstance(meta, dict) else dict(classes=meta)
-    classes, palette = meta.get('classes') or (), meta.get('palette') or ()
-    if not isinstance(classes, (list, tuple)) or not all(
-        isinstance(name, str) and name.isprintable() and len(name) <= 200 for name in classes
-    ):
-        raise CheckpointError(f'The checkpoint {weights} has a meta.dataset_meta.classes that is not a list of names.')
-    if not isinstance(palette, (list, tuple)) or not all(
-        isinstance(color, (list, tuple))
-        and len(color) == 3
-        and all(isinstance(value, (int, np.integer)) and 0 <= value <= 255 for value in color)
-        for color in palette
-    ):
-        raise CheckpointError(
-            f'The checkpoint {weights} has a meta.dataset_meta.palette that is not a list of RGB colors.'
-        )
-
-
-def _dataset_meta(model: nn.Module, meta: dict, cfg: Config) -> dict:
-    """Names and colors of the classes: those that the checkpoint knows, else those of the config's data set."""
-    dataset = (cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}).get('dataset', {})
-    host = DATASETS.get(dataset['type']) if 'type' in dataset else None
-    found = {}
-    for source in (getattr(host, 'METAINFO', {}), dataset.get('metainfo', {}), meta):
-        found.update({key: source[key] for key in ('classes', 'palette') if source.get(key)})
-    count = model.task.num_classes if model.recognizer is not None else 0
-    count = count or len(found.get('classes', ()))
-    if len(found.get('classes', ())) != count:
-        found = dict(classes=[f'class {index}' for index in range(count)])
-    return with_palette(found.get('classes', ()), found.get('palette'))

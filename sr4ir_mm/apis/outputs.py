@@ -1,10 +1,33 @@
+"""What an inferencer returns for an image, and the folder that it is written to."""
+
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List, Union
+from typing import Any, List, Optional, Union
 
 import numpy as np
 
 from sr4ir_mm.utils.files import write_json
 from sr4ir_mm.utils.images import make_writable, write_image, write_label_map
+
+
+@dataclass
+class Result:
+    """What became of one image. Images are (H, W, 3), uint8, RGB."""
+
+    source: Any
+    #: by which the files in the output folder are called
+    name: str
+    lr: Optional[np.ndarray] = None
+    sr: Optional[np.ndarray] = None
+    #: only where the input was clean
+    hr: Optional[np.ndarray] = None
+    #: see :meth:`Task.prediction`
+    prediction: dict = field(default_factory=dict)
+    panel: Optional[np.ndarray] = None
+    #: the host library's sample, with predictions at the size of ``sr``
+    data_sample: Any = None
+    #: why there is nothing of the above
+    error: Optional[str] = None
 
 
 class OutputFolder:

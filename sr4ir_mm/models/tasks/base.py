@@ -25,6 +25,8 @@ class Task:
 
     #: scope of the library that the recognizer comes from
     host: str = 'mmengine'
+    #: transform that packs a sample of the host library's pipelines
+    packing: str = 'PackInputs'
     #: how images are padded to a multiple of the scale: ``replicate`` or ``reflect``
     pad_mode = 'replicate'
     #: the label of pixels or objects that are ignored, or None

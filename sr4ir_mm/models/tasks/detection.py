@@ -54,6 +54,7 @@ class DetectionTask(Task):
     """
 
     host = 'mmdet'
+    packing = 'PackDetInputs'
     pad_mode = 'reflect'
 
     def __init__(

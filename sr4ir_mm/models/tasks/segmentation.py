@@ -20,6 +20,7 @@ class SegmentationTask(Task):
     """Segment images by any segmentor of mmseg."""
 
     host = 'mmseg'
+    packing = 'PackSegInputs'
     logit_axes = {2: 'sh', 3: 'sw'}
 
     @property
