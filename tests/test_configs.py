@@ -119,8 +119,8 @@ def reduced(cfg, work_dir):
     cfg.model = without_downloads(cfg.model)
     if cfg.model.get('restorer'):
         cfg.model.restorer.update(SMALL.get(cfg.model.restorer.type, {}))
-    if cfg.model.get('input_scale'):
-        cfg.model.input_scale = (SIDE, SIDE)  # what a detector would enlarge its input to
+    if 'input_scale' in (cfg.model.get('task') or {}):
+        cfg.model.task.input_scale = (SIDE, SIDE)  # what a detector would enlarge its input to
     recognizer = cfg.model.get('recognizer') or {}
     if (recognizer.get('data_preprocessor') or {}).get('size'):
         recognizer.data_preprocessor.size = (SIDE, SIDE)  # what a segmentor would pad its input to

@@ -107,7 +107,7 @@ def test_extras_have_the_versions_of_the_requirements():
     extras = dict(each.split('==') for group in PROJECT['optional-dependencies'].values() for each in group)
     shared = extras.keys() & pins.keys()
     assert {name: extras[name] for name in shared} == {name: pins[name] for name in shared}
-    assert shared == {'pytest', 'ruff', 'mypy', 'import-linter', 'onnx', 'onnxruntime', 'werkzeug'}
+    assert shared == {'pytest', 'pytest-xdist', 'ruff', 'mypy', 'import-linter', 'onnx', 'onnxruntime', 'werkzeug'}
 
 
 def test_the_citation_has_the_version_of_the_package():

@@ -109,7 +109,7 @@ def test_hooks_of_the_recognizer(voc_cfg, name, kwargs):
 
 def test_averages_are_not_those_of_the_recognizer_alone(voc_cfg):
     voc_cfg.custom_hooks.append(dict(type='sr4ir_mm.RecognizerHook', hook=dict(type='mmengine.EMAHook')))
-    with pytest.raises(ConfigError, match="EMAHook, which looks into checkpoints.*part='recognizer'"):
+    with pytest.raises(ConfigError, match="EMAHook, which uses checkpoints.*part='recognizer'"):
         run(voc_cfg)
 
 

@@ -297,5 +297,5 @@ def test_the_middle_of_an_epoch_needs_the_same_epoch(voc_cfg):
     within_epochs(voc_cfg)
     run(voc_cfg)
     voc_cfg.train_dataloader.batch_size = 1
-    with pytest.raises(ConfigError, match='behind batch 1 of an epoch of 2, but an epoch has 4 batches now'):
+    with pytest.raises(ConfigError, match='after batch 1 of an epoch of 2, but an epoch has 4 batches now'):
         run(voc_cfg, resume=True, load_from=f'{voc_cfg.work_dir}/iter_3.pth')

@@ -96,7 +96,10 @@ def test_an_axis_of_several_keys(run, calls, study_file):
 
 
 def test_values_that_are_no_numbers_have_names(run, calls, study_file):
-    values = {'bicubic': dict(type='sr4ir_mm.BicubicDownsample', scale=4), 'noise 9/255': dict(type='X', sigma=9)}
+    values = {
+        'bicubic': dict(type='sr4ir_mm.BicubicDownsample', scale=4),
+        'noise 9/255': dict(type='sr4ir_mm.GaussianNoise', sigma=9),
+    }
     out = run('--study', study_file(dict(kind='model.degradation'), dict(kind=values)), '--protocols', 'sr4ir', 'h2t')
     made = configs(out)
     assert list(made) == ['h2t/seed_0', 'kind_bicubic/sr4ir/seed_0', 'kind_noise-9-255/sr4ir/seed_0']
