@@ -1,3 +1,5 @@
+"""Restores and recognizes images with a trained cascade."""
+
 import os.path as osp
 from difflib import get_close_matches
 from functools import partial
@@ -131,7 +133,7 @@ class CascadeInferencer(BaseInferencer):
         model.load_state_dict(state, strict=False)
 
     def _init_pipeline(self, cfg: Config) -> Compose:
-        """What a clean image goes through in testing, but for reading files: it comes as an array."""
+        """Build the test pipeline without reading files: a clean image comes as an array."""
         loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or {}
         dataset = loader.get('dataset', {})
         while 'pipeline' not in dataset and 'dataset' in dataset:
@@ -165,7 +167,7 @@ class CascadeInferencer(BaseInferencer):
             return_datasamples: Whether ``predictions`` are the host library's samples.
             batch_size: Images that go through the networks together, where consecutive ones have the same size.
             out_dir: Folder that everything is written to; None: nowhere.
-            **kwargs: As of :meth:`stream`.
+            **kwargs: See :meth:`stream`.
 
         Returns:
             Lists with one entry for each image: ``predictions``, ``sr`` (uint8, RGB) and ``visualization`` (panels).

@@ -1,3 +1,5 @@
+"""Checkpoints: safe reading, checks, parts, converters and export."""
+
 from sr4ir_mm.checkpoints.doors import check_doors
 from sr4ir_mm.checkpoints.loader import (
     download,

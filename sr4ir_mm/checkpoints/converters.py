@@ -107,7 +107,7 @@ def from_edsr(weights: Weights, rescale_biases: bool = False) -> Weights:
         for match in (re.fullmatch(r'(?:module\.)?body\.(\d+)\.weight', name) for name in weights)
         if match
     ]
-    end = blocks[0] if blocks else 'without end'  # the convolution behind the blocks
+    end = blocks[0] if blocks else 'without end'  # the convolution after the blocks
     renamed = _rename(weights, [
         (r'head\.0\.(.*)', r'conv_first.\1'),
         (r'body\.(\d+)\.body\.0\.(.*)', r'body.\1.conv1.\2'),

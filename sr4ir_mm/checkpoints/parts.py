@@ -22,7 +22,7 @@ INNER = ('backbone', 'backbone.timm_model', 'model')
 
 
 class Report(NamedTuple):
-    """What became of a checkpoint: the names of tensors, and of shapes the sentence."""
+    """The outcome of loading a checkpoint: the names of tensors, and of shapes the sentence."""
 
     loaded: List[str]
     missing: List[str]
@@ -50,7 +50,7 @@ def load_part(
 
     Args:
         part: The network.
-        checkpoint: As of :func:`load_checkpoint`. Of a whole model, of its backbone, of mmagic, of a cascade: where the
+        checkpoint: See :func:`load_checkpoint`. Of a whole model, of its backbone, of mmagic, of a cascade: where the
             names of the weights have one of ``PREFIXES`` in front, the one that fits most tensors is taken off.
         prefix: Take only the weights whose names begin so, for example ``backbone`` or ``restorer``, and take that off.
         reinit: Modules or parameters of the part that keep a new initialization, for example ``decode_head.conv_seg``,

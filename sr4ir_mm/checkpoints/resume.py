@@ -1,4 +1,4 @@
-"""What a resumed training compares with its checkpoint, and what each process has of its own."""
+"""Compares a resumed training with its checkpoint, and keeps what each process has of its own."""
 
 from collections import Counter
 from typing import Any, Dict, Iterator, List, Sequence, Tuple
@@ -138,7 +138,7 @@ def check_fits(module: nn.Module, state: Dict[str, Tensor], path: str) -> None:
 
 
 def _missing(runner: Runner, checkpoint: dict) -> List[str]:
-    """What an exact resume needs and a checkpoint does not have."""
+    """Yield what an exact resume needs and a checkpoint does not have."""
     missing = [
         f'`{key}`'
         for key in ('meta', 'state_dict', 'message_hub', 'optimizer', 'resume_state')

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a config before anything is built."""
+"""Checks of a config before anything is built."""
 
 import json
 import os
@@ -193,7 +193,7 @@ def _is_empty(path: str) -> bool:
 
 
 def _siblings(path: str) -> str:
-    """What else is in the folder of a file that is missing: the splits there are."""
+    """Name what else is in the folder of a file that is missing: the splits there are."""
     folder = osp.dirname(path)
     names = sorted(os.listdir(folder)) if osp.isdir(folder) else []
     return f'; allowed, as in {folder}: {", ".join(names[:10])}' if names else ''

@@ -1,4 +1,4 @@
-"""What configs of the first edition say in another way now."""
+"""Names of the first edition, and what to write instead."""
 
 import re
 from typing import Any

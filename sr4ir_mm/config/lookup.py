@@ -1,4 +1,4 @@
-"""What the names in a config stand for, and which name is likely meant by one that stands for nothing."""
+"""Finds what the names in a config stand for, and which name is likely meant by one that stands for nothing."""
 
 import sys
 from contextlib import suppress

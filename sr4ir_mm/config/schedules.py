@@ -94,7 +94,7 @@ def _unit(scheduler: dict) -> str:
 
 
 def _ends(scheduler: dict) -> Iterator[Tuple[str, Any, int]]:
-    """What says when a scheduler ends: its key, its value, and how much of the training is before it."""
+    """Yield what says when a scheduler ends: its key, its value, and how much of the training is before it."""
     begin = scheduler.get('begin', 0)
     if 'end' in scheduler:
         yield 'end', scheduler['end'], 0

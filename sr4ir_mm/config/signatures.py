@@ -1,4 +1,4 @@
-"""What a class or function takes, as Python and its source know it: the base of the checks in ``arguments.py``."""
+"""Arguments of classes and functions, as Python and its source know it: the base of the checks in ``arguments.py``."""
 
 import ast
 import inspect

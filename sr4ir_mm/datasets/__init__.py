@@ -1,3 +1,5 @@
+"""Data sets and transforms that the host libraries lack."""
+
 from sr4ir_mm.datasets.annotations import annotations_follow_image
 from sr4ir_mm.datasets.split import train_val_split
 from sr4ir_mm.datasets.transforms import Cached, CQMix, DegradeToLR, LoadImage, PackImages, SetOriShape

@@ -1,3 +1,5 @@
+"""Splits one data set into training and validation."""
+
 from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS as HOST_DATASETS
 

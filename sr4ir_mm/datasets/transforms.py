@@ -1,3 +1,5 @@
+"""Transforms: CQMix's grid, degradation on the CPU, loading and packing."""
+
 import copy
 import zlib
 from contextlib import nullcontext
@@ -22,7 +24,7 @@ class CQMix(BaseTransform):
 
     Cross-quality patch mix of SR4IR (CVPR 2024): each cell of the grid decides whether that patch of the image comes
     from ``sr`` or from ``hr``. The grid is drawn here, so that it follows the seed of the dataloader; the images are
-    mixed on the device, with the ``sr`` of the moment. Stands behind the packing transform of the host library.
+    mixed on the device, with the ``sr`` of the moment. Stands after the packing transform of the host library.
 
     Args:
         grid_size: Rows and columns of the grid, or one number for both.
@@ -58,7 +60,7 @@ class DegradeToLR(BaseTransform):
     """Make a low-resolution image of the packed one by transforms of mmagic.
 
     For degradations that have no place in ``model.degradation``, such as blur, resizing, noise and JPEG in random
-    order. It stands behind the packing transform of the host library, so that every crop and flip is in the image
+    order. It stands after the packing transform of the host library, so that every crop and flip is in the image
     already.
 
     The transforms get ``dict(img=...)``, BGR, uint8, (H, W, 3), filled up to a multiple of ``scale`` by repeating the
@@ -160,14 +162,14 @@ class Cached(BaseTransform):
                 return results
             self._left -= size
             self._kept[index] = results
-        return copy.deepcopy(self._kept[index])  # what comes behind may write into it
+        return copy.deepcopy(self._kept[index])  # what follows may write into it
 
 
 @TRANSFORMS.register_module()
 class SetOriShape(BaseTransform):
     """Call the present size the original one, so that predictions are made and compared at this size.
 
-    For evaluation at a fixed size: behind the resizing of image *and* label map.
+    For evaluation at a fixed size: after the resizing of image *and* label map.
 
     Modified keys: ``ori_shape``.
     """

@@ -14,7 +14,7 @@ class VOCDetectionDataset(VOCDataset):
     ends at 39.
 
     Args:
-        **kwargs: As of mmdet's data set. Boxes narrower than ``filter_cfg.bbox_min_size`` pixels are still ignored.
+        **kwargs: See mmdet's data set. Boxes narrower than ``filter_cfg.bbox_min_size`` pixels are still ignored.
     """
 
     def _parse_instance_info(self, raw_ann_info, minus_one: bool = True) -> List[dict]:

@@ -1,3 +1,5 @@
+"""Training: loops, optimizers, several processes, hooks, efficiency."""
+
 from .dataloader import ReproducibleDataLoader
 from .distributed import CascadeDistributedDataParallel, init_dist_without_gpu, is_first_process
 from .efficiency import apply_efficiency

@@ -109,7 +109,7 @@ class ReproducibleDataLoader(DataLoader):
         )
 
     def seek(self, epoch: int, batches: int) -> None:
-        """Let the next iteration begin behind so many batches of an epoch (or, where it ends before, of later ones)."""
+        """Let the next iteration begin after n batches of an epoch (or, where it ends before, of later ones)."""
         self.positions.epoch = epoch
         self.positions.skip(batches)
 

@@ -1,3 +1,5 @@
+"""Several processes: one gradient all-reduce for each trained parameter, gloo without a GPU."""
+
 import os
 import subprocess
 from contextlib import contextmanager
@@ -82,7 +84,7 @@ class CascadeDistributedDataParallel(nn.Module):
 
     PyTorch's DistributedDataParallel reduces gradients during a backward. A cascade goes backward several times for one
     step, with different parts frozen, so here each phase reduces the gradients of the parts that it updates once,
-    behind its last backward and only where the optimizer is going to step. Parameters that no process has used get no
+    after its last backward and only where the optimizer is going to step. Parameters that no process has used get no
     gradient, as in one process. Parameters and buffers begin as those of the first process; later, buffers (the
     statistics of batch norm) are each process's own, as MMEngine has it, unless ``SyncBuffersHook`` averages them.
 

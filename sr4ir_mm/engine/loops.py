@@ -1,3 +1,5 @@
+"""The two training loops, by epochs and by iterations, which run the phases."""
+
 from typing import Dict, Iterator, Optional, Sequence
 
 from mmengine.dist import get_world_size
@@ -23,7 +25,7 @@ from .stop import StopRequest
 
 
 class _Alternating(BaseLoop):
-    """What the two loops below add to MMEngine's: the phases, and data that a resume finds again."""
+    """Add to MMEngine's loops the phases, and data that a resume finds again."""
 
     def __init__(self, runner: Runner, dataloader, phases: Sequence[dict], dry_run: bool = True, **kwargs) -> None:
         if isinstance(dataloader, dict):
@@ -119,7 +121,7 @@ class AlternatingTrainLoop(_Alternating, EpochBasedTrainLoop):
 
     Args:
         runner: The runner.
-        dataloader: As of :class:`mmengine.runner.EpochBasedTrainLoop`.
+        dataloader: See :class:`mmengine.runner.EpochBasedTrainLoop`.
         phases: One dict for each phase, see :func:`sr4ir_mm.models.build_phases`; ``begin`` counts epochs from 0.
         dry_run: Whether one sample is tried before the training, see
         :class:`~sr4ir_mm.engine.hooks.dry_run.DryRunHook`. **kwargs: ``max_epochs``, ``val_interval`` and the other
@@ -145,7 +147,7 @@ class AlternatingIterTrainLoop(_Alternating, IterBasedTrainLoop):
 
     Args:
         runner: The runner.
-        dataloader: As of :class:`mmengine.runner.IterBasedTrainLoop`.
+        dataloader: See :class:`mmengine.runner.IterBasedTrainLoop`.
         phases: One dict for each phase, see :func:`sr4ir_mm.models.build_phases`; ``begin`` counts iterations from 0.
         dry_run: Whether one sample is tried before the training, see
         :class:`~sr4ir_mm.engine.hooks.dry_run.DryRunHook`. **kwargs: ``max_iters``, ``val_interval`` and the other

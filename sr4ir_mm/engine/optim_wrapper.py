@@ -1,3 +1,5 @@
+"""One optimizer for each part, with mixed precision and accumulation for all of them."""
+
 from contextlib import contextmanager, nullcontext
 from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
@@ -90,7 +92,7 @@ class CascadeOptimWrapper(OptimWrapperDict):
             wrapper.zero_grad()
 
     def gradients(self) -> Optional[Dict[str, List[Optional[Tensor]]]]:
-        """What waits for the rest of an accumulation, for each part on the CPU; None where nothing does."""
+        """Return what waits for the rest of an accumulation, for each part on the CPU; None where nothing does."""
         gradients = {
             part: [None if p.grad is None else p.grad.cpu() for p in _parameters(wrapper)]
             for part, wrapper in self.items()

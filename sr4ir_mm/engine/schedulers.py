@@ -44,7 +44,7 @@ class LinearRampLR(LinearLR):
         optimizer: The optimizer, or its wrapper.
         start_factor: The factor at the first step. None: 1 / (number of steps), so that a ramp over the first epoch
             begins at the learning rate divided by the length of the epoch, whatever the data set.
-        **kwargs: As of :class:`mmengine.optim.LinearLR`.
+        **kwargs: See :class:`mmengine.optim.LinearLR`.
     """
 
     def __init__(
@@ -124,5 +124,5 @@ def _end(scheduler: _ParamScheduler) -> int:
 
 
 def _is_warm_up(scheduler: _ParamScheduler) -> bool:
-    """Whether a scheduler leaves the value as the optimizer has it."""
+    """Return whether a scheduler leaves the value as the optimizer has it."""
     return isinstance(scheduler, ConstantParamScheduler) or getattr(scheduler, 'end_factor', None) == 1

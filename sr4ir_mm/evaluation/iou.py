@@ -1,3 +1,5 @@
+"""The IoU of each class, for reports."""
+
 from typing import Dict
 
 import numpy as np

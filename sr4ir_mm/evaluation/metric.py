@@ -1,4 +1,4 @@
-"""What the measures of restored images share."""
+"""The base of the metrics of restored images."""
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -39,8 +39,8 @@ class RestorationMetric(BaseMetric):
         border: Pixels left out on each side.
         convert_to: ``Y`` for the luma alone, None for RGB.
         rounded: Whether ``sr`` is rounded to 8 bits first, as if it had been stored in a file.
-        collect_device: As of :class:`mmengine.evaluator.BaseMetric`.
-        prefix: As of :class:`mmengine.evaluator.BaseMetric`.
+        collect_device: See :class:`mmengine.evaluator.BaseMetric`.
+        prefix: See :class:`mmengine.evaluator.BaseMetric`.
     """
 
     needs_hr = True

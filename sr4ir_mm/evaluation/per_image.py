@@ -1,4 +1,4 @@
-"""What a run predicted for each image, taken from the metrics of the host libraries before they forget it."""
+"""Predictions for each image, taken from the metrics of the host libraries before they forget it."""
 
 from typing import Dict, List, Sequence
 

@@ -1,4 +1,4 @@
-"""What a run predicted for each test image, as a file, and a figure of any sample of the images from it.
+"""Predictions of a run for each test image, as a file, and a figure of any sample of the images from it.
 
 The arrays of a file are named ``<kind>:<figure>:<field>``, for images in the order of ``images``:
 
@@ -30,7 +30,7 @@ def save_predictions(path: Union[str, Path], arrays: Dict[str, np.ndarray]) -> N
 
 
 class Predictions:
-    """What one run predicted.
+    """The predictions of one run.
 
     Args:
         path: A file of :func:`save_predictions`.

@@ -1,3 +1,5 @@
+"""The peak signal-to-noise ratio."""
+
 import math
 from typing import List, Optional
 
@@ -37,7 +39,7 @@ class PSNR(RestorationMetric):
 
     Args:
         border: Pixels left out on each side.
-        **kwargs: As of :class:`RestorationMetric`.
+        **kwargs: See :class:`RestorationMetric`.
     """
 
     def __init__(self, border: int = 8, *args, **kwargs) -> None:

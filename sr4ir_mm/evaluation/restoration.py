@@ -1,4 +1,4 @@
-"""How good a restored image is, by the measures of other libraries; PSNR has a file of its own."""
+"""SSIM, NIQE and LPIPS, by other libraries."""
 
 from pathlib import Path
 from typing import Optional
@@ -27,7 +27,7 @@ class SSIM(RestorationMetric):
 
     Args:
         border: Pixels left out on each side.
-        **kwargs: As of :class:`RestorationMetric`.
+        **kwargs: See :class:`RestorationMetric`.
     """
 
     def __init__(self, border: int = 8, **kwargs) -> None:
@@ -46,7 +46,7 @@ class NIQE(RestorationMetric):
 
     Args:
         convert_to: ``Y`` is the only choice.
-        **kwargs: As of :class:`RestorationMetric`.
+        **kwargs: See :class:`RestorationMetric`.
     """
 
     needs_hr = False
@@ -73,7 +73,7 @@ class LPIPS(RestorationMetric):
         net: ``vgg`` (as in SR4IR), ``alex`` or ``squeeze``.
         backbone: Path of the network's ImageNet weights, a checkpoint of torchvision; None: torchvision downloads it.
         border: Pixels left out on each side.
-        **kwargs: As of :class:`RestorationMetric`.
+        **kwargs: See :class:`RestorationMetric`.
     """
 
     backbones = dict(vgg='vgg16', alex='alexnet', squeeze='squeezenet1_1')

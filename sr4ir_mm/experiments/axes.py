@@ -48,7 +48,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Setting:
-    """What one table is about: a task, by the name of its config, and a value of each axis that matters."""
+    """Subject of a table: a task, by the name of its config, and a value of each axis that matters."""
 
     task: str = ''
     values: Point = ()

@@ -1,4 +1,4 @@
-"""How much better one protocol is than another, seed by seed, with intervals and a correction for their number."""
+"""Differences between two protocols, seed by seed, with intervals and a correction for their number."""
 
 import math
 from functools import cache

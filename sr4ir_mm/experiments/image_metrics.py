@@ -4,7 +4,7 @@ from typing import NamedTuple, Union
 
 
 class ImageMetric(NamedTuple):
-    """What a figure of an image metric means."""
+    """Unit and direction of an image metric."""
 
     unit: str  #: empty where it has none
     higher_is_better: bool

@@ -25,7 +25,7 @@ class Method(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """What tells one run from another."""
+    """Identity of a run."""
 
     setting: Setting
     protocol: str

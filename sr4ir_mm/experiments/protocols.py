@@ -72,7 +72,7 @@ def _joint(phases: Sequence[dict]) -> List[dict]:
 
 
 def in_order(names: Sequence[str], protocols: Dict[str, ConfigDict]) -> List[str]:
-    """The protocols so that each stands behind those it starts from, which are added where they are missing.
+    """Order protocols so that each stands after those it starts from, which are added where they are missing.
 
     Raises:
         ConfigError: A name that is not in the table.

@@ -15,7 +15,7 @@ from .runs import Run
 
 
 class RunFailed(RuntimeError):
-    """What a run said last before it ended with an error."""
+    """Return what a run said last before it ended with an error."""
 
 
 def run_plan(plan: Plan) -> List[str]:

@@ -62,7 +62,7 @@ class Run:
 
     @property
     def record(self) -> Path:
-        """What the present training or test has recorded so far."""
+        """Return what the present training or test has recorded so far."""
         return self.folder / 'record.json'
 
     @property
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def result(self) -> dict:
-        """What a finished run has written, else nothing."""
+        """Return what a finished run has written, else nothing."""
         return read_result(self.folder / 'result.json')
 
     @property

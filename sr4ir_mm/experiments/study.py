@@ -18,7 +18,7 @@ PROTOCOLS = ROOT / 'configs' / '_base_' / 'protocols.py'
 
 @dataclass(frozen=True)
 class Study:
-    """What is compared."""
+    """A comparison: its configs, protocols, seeds and axes."""
 
     #: the file, which has the table of protocols
     path: str

@@ -23,7 +23,7 @@ METHODS = dict(bootstrap='bootstrap over images and seeds', t='paired t over see
 
 @dataclass(frozen=True)
 class Summary:
-    """What one table says, with a row for each protocol."""
+    """The figures of one table, with a row for each protocol."""
 
     #: indexed by protocol, with columns (name, ``'mean'``) and (name, ``'std'``), the sample's; none of one seed
     values: pd.DataFrame

@@ -1,4 +1,4 @@
-"""What a test found, as one table for people and one file for programs."""
+"""The result of a test, as one table for people and one file for programs."""
 
 import math
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Converts batches of a host library to images between the parts, and these to what a recognizer was made for."""
+
 import copy
 from typing import List, Sequence, Tuple, Union
 
@@ -48,7 +50,7 @@ class RecognizerInput(nn.Module):
             sizes: Height and width of each image in the padded batch.
 
         Returns:
-            Same shape; what is padding has the value that the host library gives it, behind the normalization.
+            Same shape; what is padding has the value that the host library gives it, after the normalization.
         """
         image = self.normalize(image)
         if all(tuple(size) == tuple(image.shape[-2:]) for size in sizes):
@@ -70,7 +72,7 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
     """From the samples of a host library's pipeline to the batches between the parts of a cascade.
 
     The host's own preprocessor keeps its work of padding, stacking and bookkeeping; its normalization is left out
-    here and done by :class:`RecognizerInput` behind the restorer.
+    here and done by :class:`RecognizerInput` after the restorer.
 
     Args:
         host: The recognizer's data preprocessor; it is copied, not changed.
@@ -91,7 +93,7 @@ class CascadeDataPreprocessor(BaseDataPreprocessor):
 
     @property
     def batch_augments(self):
-        """What mixes or resizes training batches: the host's; hooks read and change it here."""
+        """The host's transforms that mix or resize training batches; hooks read and change it here."""
         return getattr(self.host, 'batch_augments', None)
 
     @batch_augments.setter

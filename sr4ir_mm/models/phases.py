@@ -1,4 +1,4 @@
-"""What one iteration does: a table of phases, each a set of losses and of the parts that they update."""
+"""The phases of an iteration: a table, each row a set of losses and of the parts that they update."""
 
 import logging
 from contextlib import contextmanager

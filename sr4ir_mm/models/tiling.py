@@ -1,3 +1,5 @@
+"""Restores large images piece by piece."""
+
 from typing import Callable, Iterator, Optional, Tuple
 
 from torch import Tensor

@@ -112,7 +112,7 @@ class PanelDrawer:
         """The pictures of one image.
 
         Args:
-            sample: As of :meth:`analyze`.
+            sample: See :meth:`analyze`.
             analysis: What that returned.
         """
         images, predicted, features = analysis or self.analyze(sample)
@@ -185,7 +185,7 @@ class PanelDrawer:
         return Tile(shown, title, caption, {True: _GREEN, False: _RED, None: _BLACK}[right])
 
     def _distances(self, features: Dict[str, Optional[List[Tensor]]], sample) -> List[Tile]:
-        """How far the recognizer's features of the other images are from those of ``hr``."""
+        """Draw the distance between the recognizer's features of the other images and of ``hr``."""
         hr = features.get('HR')
         if hr is None:
             return []

@@ -57,7 +57,7 @@ class ResumableCheckpointHook(CheckpointHook):
     For the loops of this package.
 
     Args:
-        **kwargs: As of MMEngine's hook. ``backend_args`` other than of the local disk are used as they are.
+        **kwargs: See MMEngine's hook. ``backend_args`` other than of the local disk are used as they are.
     """
 
     # MMEngine's, changed here
@@ -284,7 +284,7 @@ class ResumableCheckpointHook(CheckpointHook):
         self._validate_again(runner)
 
     def _validate_again(self, runner: Runner) -> None:
-        """Do the validation that belongs behind this checkpoint, where the training ended before it."""
+        """Do the validation that belongs after this checkpoint, where the training ended before it."""
         loop = runner.train_loop
         if runner.val_loop is None or self._validated_at == loop.iter:
             return

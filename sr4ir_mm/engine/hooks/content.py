@@ -1,4 +1,4 @@
-"""What the training loops ask of checkpoints and of the hook that writes them, before they take anything."""
+"""Checks of checkpoints, and of the hook that writes them, before a training takes anything from a file."""
 
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner

@@ -1,4 +1,4 @@
-"""What a dry run compares before it computes anything, and the sentences for what fails in it."""
+"""Comparisons that a dry run makes before it computes anything, and the sentences for what fails in it."""
 
 import os
 import os.path as osp

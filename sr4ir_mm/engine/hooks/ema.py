@@ -1,3 +1,5 @@
+"""The hook that keeps a moving average of one part."""
+
 from typing import Optional
 
 from mmengine.hooks import EMAHook
@@ -16,7 +18,7 @@ class PartEMAHook(EMAHook):
 
     Args:
         part: The part of which the average is kept, for example ``restorer``. None: the whole cascade.
-        **kwargs: As of MMEngine's hook.
+        **kwargs: See MMEngine's hook.
     """
 
     def __init__(self, part: Optional[str] = None, **kwargs) -> None:

@@ -22,7 +22,7 @@ class PanelHook(Hook):
         out_dir: Folder for the pictures of a test, one PNG for each image; None: a test draws nothing.
         overview: So many rows of a test, from all over the data set, also go into one picture, ``overview.png``.
         num_val: In each validation, the first so many images go to the backends of the visualizer.
-        **kwargs: As of :class:`~sr4ir_mm.visualization.PanelDrawer`.
+        **kwargs: See :class:`~sr4ir_mm.visualization.PanelDrawer`.
     """
 
     priority = 'LOW'

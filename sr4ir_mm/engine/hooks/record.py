@@ -1,3 +1,5 @@
+"""The hook that records time, memory and predictions of a run."""
+
 import json
 import math
 import resource

@@ -1,3 +1,5 @@
+"""Torchvision's classifiers as backbones."""
+
 from typing import Any, List, Optional, Sequence
 
 from mmengine.model import BaseModule
@@ -26,7 +28,7 @@ class TorchvisionBackbone(BaseModule):
         norm_eps: What every batch norm adds to the variance. None: as the architecture has it, 1e-3 in MobileNetV3.
             torchvision's detectors, and so SR4IR's, are built with ``FrozenBatchNorm2d`` and its 1e-5; their weights
             need that number.
-        init_cfg: As of :class:`mmengine.model.BaseModule`.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
         **kwargs: To the torchvision constructor, for example ``dilated=True``.
     """
 

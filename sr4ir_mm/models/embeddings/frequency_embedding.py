@@ -1,3 +1,5 @@
+"""PCL-SR's embedding network, which sees wavelet bands."""
+
 from typing import List, Optional, Sequence
 
 import torch
@@ -44,7 +46,7 @@ class FrequencyEmbedding(BaseModule):
         norm_cfg: Config of the norm layers.
         transform: ``haar``: the network sees the bands LH, HL and HH, 9 channels at half the size. ``rgb``: it sees the
             image itself, 3 channels, which the paper compares with; 4,687,809 parameters.
-        init_cfg: As of :class:`mmengine.model.BaseModule`.
+        init_cfg: See :class:`mmengine.model.BaseModule`.
 
     Shape:
         (N, 3, H, W), RGB in [0, 1] -> (N, 16), larger for clean images. Odd sizes are padded by replication.
@@ -79,11 +81,11 @@ class FrequencyEmbedding(BaseModule):
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Conv2d(in_channels, 1, 1), nn.Flatten())
 
     def extract_feat(self, image: Tensor, layers: Sequence[int]) -> List[Tensor]:
-        """The outputs of some blocks, behind the activation.
+        """Return the outputs of some blocks, after the activation.
 
         Args:
             image: RGB in [0, 1], shape (N, 3, H, W).
-            layers: Which blocks, counted from 0 or, with negative numbers, from behind; those behind the last one
+            layers: Which blocks, counted from 0 or, with negative numbers, from the end; those behind the last one
                 wanted do not run.
 
         Returns:

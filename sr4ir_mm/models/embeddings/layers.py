@@ -1,4 +1,4 @@
-"""What the embedding networks have in common."""
+"""Shared by the embedding networks."""
 
 from typing import List, Sequence
 
@@ -6,7 +6,7 @@ from sr4ir_mm.errors import ConfigError
 
 
 def check_layers(layers: Sequence[int], count: int) -> List[int]:
-    """Count layers from 0, those too that are negative and count from behind.
+    """Count layers from 0, those too that are negative and count from the end.
 
     Args:
         layers: What the config asks for.

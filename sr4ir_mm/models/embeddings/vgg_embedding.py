@@ -23,7 +23,7 @@ class VGGEmbedding(TorchvisionBackbone):
     ``relu4_1`` and ``relu5_1``.
 
     Args:
-        init_cfg: As of :class:`mmengine.model.BaseModule`, for example
+        init_cfg: See :class:`mmengine.model.BaseModule`, for example
             ``dict(type='Pretrained', checkpoint='torchvision://vgg19')``.
     """
 
@@ -43,7 +43,7 @@ class VGGEmbedding(TorchvisionBackbone):
 
         Args:
             image: RGB in [0, 1], shape (N, 3, H, W); normalized by the mean and standard deviation of ImageNet here.
-            layers: Which of the five, counted from 0 or, with negative numbers, from behind.
+            layers: Which of the five, counted from 0 or, with negative numbers, from the end.
 
         Returns:
             One map for each of them, in the order of ``layers``: layer i has the shape (N, C, H/2^i, W/2^i) with 64,

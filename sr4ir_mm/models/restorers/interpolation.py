@@ -1,3 +1,5 @@
+"""Interpolation, the restorer of the baseline L→T."""
+
 import torch.nn.functional as F
 from torch import Tensor
 

@@ -1,3 +1,5 @@
+"""Non-local means, a denoiser without weights."""
+
 import numpy as np
 import torch
 from torch import Tensor

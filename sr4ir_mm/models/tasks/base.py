@@ -13,7 +13,7 @@ from sr4ir_mm.registry import MODELS
 
 @MODELS.register_module()
 class Task:
-    """What one recognition task knows of its host library.
+    """All that one recognition task knows of its host library.
 
     A new task is a subclass, registered in ``MODELS`` and named in ``model.task=dict(type=…)``. Only :attr:`host`,
     :meth:`labels_of` and, where results are written, :meth:`prediction` have to be defined.

@@ -181,7 +181,7 @@ class DetectionTask(Task):
         return super().draw(visualizer, image, sample, pred_score_thr=SHOWN_SCORE, **kwargs)
 
     def _make_view(self, batch: Batch) -> _View:
-        """What does not depend on the image: once for the losses on ``sr``, ``hr`` and their mixture."""
+        """Make what does not depend on the image, once for the losses on ``sr``, ``hr`` and their mixture."""
         host = self.recognizer.data_preprocessor
         sizes = [rescale_size(size[::-1], tuple(self.input_scale))[::-1] for size in batch.sizes]
 
