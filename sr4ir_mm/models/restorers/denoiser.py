@@ -48,8 +48,8 @@ class MultiScaleDenoiser(Restorer):
     Args:
         padding: ``valid`` as published: 6 pixels are lost, H and W have to be multiples of 4. ``same``: for an image
             of any size, which is reflected beyond its border before, by 4 pixels at the top and on the left, and by at
-            least 3 to a multiple of 4 at the bottom and on the right, and then cropped. Four pixels keep the grid of the
-            strides, so away from the border both give the same. A cascade needs ``same``.
+            least 3 to a multiple of 4 at the bottom and on the right, and then cropped. Four pixels keep the grid of
+            the strides, so away from the border both give the same. A cascade needs ``same``.
         width: Channels at full resolution, a multiple of 2; published: 64, which makes 1,033,443 parameters.
         momentum: Of the batch norms, as PyTorch counts it. The published value needs many thousand iterations until
             the statistics for evaluation are those of the images.
