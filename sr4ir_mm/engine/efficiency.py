@@ -35,9 +35,8 @@ def apply_efficiency(
         channels_last: The parts whose feature maps lie in memory channels last, for example ``['restorer']``. None: on
             a CPU those that are known to be faster so, the recognizer only if a training step and a prediction on
             random images work; on a GPU none.
-        conv_bn_eval: Whether batch norms of the recognizer's backbone that are in eval mode are calculated together
-        with
-            the convolutions before them, see :mod:`mmengine.model.efficient_conv_bn_eval`.
+        conv_bn_eval: Whether batch norms of the recognizer's backbone that are in eval mode are calculated
+            together with the convolutions before them, see :mod:`mmengine.model.efficient_conv_bn_eval`.
         cpu_ops: Whether depthwise convolutions and RoIAlign on a CPU are calculated by what is fast there.
         activation_checkpointing: The parts that keep the activations between their blocks only and compute the others
             again in the backward: less memory, for one more forward.

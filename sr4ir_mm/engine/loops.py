@@ -123,9 +123,8 @@ class AlternatingTrainLoop(_Alternating, EpochBasedTrainLoop):
         runner: The runner.
         dataloader: See :class:`mmengine.runner.EpochBasedTrainLoop`.
         phases: One dict for each phase, see :func:`sr4ir_mm.models.build_phases`; ``begin`` counts epochs from 0.
-        dry_run: Whether one sample is tried before the training, see
-        :class:`~sr4ir_mm.engine.hooks.dry_run.DryRunHook`. **kwargs: ``max_epochs``, ``val_interval`` and the other
-        arguments of MMEngine's loop.
+        dry_run: Try one sample before the training, see :class:`~sr4ir_mm.engine.hooks.dry_run.DryRunHook`.
+        **kwargs: ``max_epochs``, ``val_interval`` and the other arguments of MMEngine's loop.
     """
 
     def run_epoch(self) -> None:
@@ -149,9 +148,8 @@ class AlternatingIterTrainLoop(_Alternating, IterBasedTrainLoop):
         runner: The runner.
         dataloader: See :class:`mmengine.runner.IterBasedTrainLoop`.
         phases: One dict for each phase, see :func:`sr4ir_mm.models.build_phases`; ``begin`` counts iterations from 0.
-        dry_run: Whether one sample is tried before the training, see
-        :class:`~sr4ir_mm.engine.hooks.dry_run.DryRunHook`. **kwargs: ``max_iters``, ``val_interval`` and the other
-        arguments of MMEngine's loop.
+        dry_run: Try one sample before the training, see :class:`~sr4ir_mm.engine.hooks.dry_run.DryRunHook`.
+        **kwargs: ``max_iters``, ``val_interval`` and the other arguments of MMEngine's loop.
     """
 
     def __init__(self, *args, **kwargs) -> None:

@@ -36,8 +36,7 @@ class Cascade(BaseModel):
             ``checkpoint``, ``prefix`` and ``reinit``, see :func:`sr4ir_mm.checkpoints.load_part`.
         recognizer: A model of the host library, or its config as it stands there. None: only the restorer is trained.
         degradation: A :class:`~sr4ir_mm.models.degradations.Degradation`, which makes ``lr`` from ``hr``, or its
-        config.
-            None: the data set brings ``lr``, or none is needed.
+            config. None: the data set brings ``lr``, or none is needed.
         losses: Configs of loss terms by name, see :func:`~sr4ir_mm.models.losses.build_losses`; ``pixel`` and the task
             losses need none.
         parts: Further networks by name, or their configs, for example ``embedding``. A part that no phase updates is

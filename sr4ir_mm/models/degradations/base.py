@@ -38,8 +38,7 @@ class Degradation(nn.Module):
         Args:
             image: Clean images, RGB in [0, 1], shape (N, 3, s·h, s·w).
             generator: In evaluation, the random generator of the one image in the batch. None: in training, where
-            random
-                numbers follow the state of the device.
+                random numbers follow the state of the device.
 
         Returns:
             Shape (N, 3, h, w).

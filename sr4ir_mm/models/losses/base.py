@@ -18,8 +18,8 @@ class LossTerm(nn.Module):
 
     Attributes:
         teaches: The parts that can learn from it.
-        needs: The parts without which it cannot be computed. What it needs of the batch it asks :meth:`Batch.field`
-        for.
+        needs: The parts without which it cannot be computed. It asks :meth:`Batch.field` for what it needs of
+            the batch.
     """
 
     teaches: Tuple[str, ...] = ('restorer',)
@@ -133,9 +133,8 @@ def build_losses(cfgs: Mapping[str, Union[nn.Module, dict]]) -> nn.ModuleDict:
     """Build the loss terms of a cascade.
 
     Args:
-        cfgs: By name, the config of a :class:`LossTerm`, or of any module (input, target) -> scalar, which then
-        compares
-            ``sr`` with ``hr``, for example ``dict(type='torch.nn.MSELoss')``. The names ``pixel``, ``tdp``,
+        cfgs: By name, the config of a :class:`LossTerm`, or of any module (input, target) -> scalar, which
+            then compares ``sr`` with ``hr``, for example ``dict(type='torch.nn.MSELoss')``. The names ``pixel``, ``tdp``,
             ``contrastive``, ``embedding``, ``task_sr``, ``task_hr`` and ``task_cqmix`` have default types. None: no
             such term.
 

@@ -32,7 +32,7 @@ class Spandrel(Restorer):
         architecture: Name of a network, for example ``RCAN``, ``HAT``, ``DAT``, ``SwinIR``, ``DnCNN``, ``SCUNet``,
             ``NAFNet``; an unknown name is answered with all names.
         checkpoint: Weights whose names and shapes tell the network, read by
-        :func:`sr4ir_mm.checkpoints.load_checkpoint`.
+            :func:`sr4ir_mm.checkpoints.load_checkpoint`.
         prefix: Take only the weights of the checkpoint whose names begin so, for example ``restorer`` for those of a
             cascade, and take that off.
         **kwargs: Arguments of the network as spandrel names them, only with ``architecture``.
