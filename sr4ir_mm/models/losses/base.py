@@ -133,9 +133,9 @@ def build_losses(cfgs: Mapping[str, Union[nn.Module, dict]]) -> nn.ModuleDict:
     """Build the loss terms of a cascade.
 
     Args:
-        cfgs: By name, the config of a :class:`LossTerm`, or of any module (input, target) -> scalar, which
-            then compares ``sr`` with ``hr``, for example ``dict(type='torch.nn.MSELoss')``. The names ``pixel``,
-            ``tdp``, ``contrastive``, ``embedding``, ``task_sr``, ``task_hr``, ``task_cqmix`` have default types. None: no
+        cfgs: By name, the config of a :class:`LossTerm`, or of any module (input, target) -> scalar, which then
+            compares ``sr`` with ``hr``, for example ``dict(type='torch.nn.MSELoss')``. The names ``pixel``, ``tdp``,
+            ``contrastive``, ``embedding``, ``task_sr``, ``task_hr`` and ``task_cqmix`` have default types. None: no
             such term.
 
     Returns:
