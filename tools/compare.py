@@ -23,9 +23,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     add, several = parser.add_argument, dict(nargs='+', default=[])
     pairs = dict(nargs='+', action=DictAction, default={})
     add('configs', nargs='*', metavar='config', help='a config of the method, one for each task; default: of the study')
-    add(
-        '--study', default=str(PROTOCOLS), metavar='FILE', help='what is compared; default: configs/_base_/protocols.py'
-    )
+    add('--study', default=str(PROTOCOLS), metavar='FILE', help='a study; default: configs/_base_/protocols.py')
     add('--protocols', **several, metavar='NAME', help='what to compare, rows of the study; default: its `compare`')
     add('--seeds', **several, type=int, metavar='N', help='one run for each seed; default: those of the study, or 0')
     add('--vary', **pairs, metavar='AXIS=V1,V2', help='values of an axis of the study, or of any key of the config')
