@@ -9,7 +9,7 @@ from mmengine.registry import build_from_cfg
 
 from sr4ir_mm.errors import CheckpointError, ConfigError, quote
 
-from .load import walk
+from .nodes import walk
 
 # what constructors raise where they cannot work with what they are given
 _WRONG_ARGUMENTS = (

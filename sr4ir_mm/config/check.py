@@ -13,7 +13,7 @@ from sr4ir_mm.errors import ConfigError
 
 from .arguments import check_arguments
 from .first_edition import check_first_edition
-from .load import walk
+from .nodes import walk
 from .paths import check_weights
 from .runner_keys import check_dicts
 
@@ -103,7 +103,7 @@ def _check_keys(cfg: Config, overrides: Sequence[str]) -> None:
         near = get_close_matches(key, _READ_KEYS, n=1, cutoff=0.85)
         if key not in _READ_KEYS and near:
             raise ConfigError(
-                f"The config has the top-level key '{key}', which nothing reads; " f"did you mean '{near[0]}'?"
+                f"The config has the top-level key '{key}', which nothing reads; did you mean '{near[0]}'?"
             )
     for key in overrides:
         top = key.split('.')[0]

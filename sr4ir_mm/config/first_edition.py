@@ -1,11 +1,12 @@
 """Names of the first edition, and what to write instead."""
 
 import re
-from typing import Any
 
 from mmengine.config import Config
 
 from sr4ir_mm.errors import ConfigError
+
+from .nodes import walk
 
 #: keys of ``model`` and what to write instead
 _MODEL = dict(
@@ -51,8 +52,11 @@ def check_first_edition(cfg: Config) -> None:
         for key, instead in _MODEL.items():
             if key in model:
                 raise ConfigError(f'model.{key} is from an earlier edition; write {instead} instead.')
-    for key, value in cfg.items():
-        _check_types(value, key)
+    for top, value in cfg.items():
+        for key, node in walk(value, top):
+            kind = node.get('type')
+            if isinstance(kind, str) and kind in _TYPES:
+                raise ConfigError(f"{key}.type is '{kind}' of an earlier edition; write '{_TYPES[kind]}' instead.")
 
 
 def instead_of_file(path: str) -> str:
@@ -64,15 +68,3 @@ def instead_of_file(path: str) -> str:
     method = 'demo/sr4ir_' if found['demo'] else 'sr4ir/'
     name = f'{method}{found["recognizer"]}_{found["restorer"] or "edsr"}_x{found["scale"] or 4}_{found["data"]}.py'
     return f'; use configs/{name} --protocol {protocol} with tools/train.py or tools/test.py'
-
-
-def _check_types(node: Any, key: str) -> None:
-    if isinstance(node, dict):
-        kind = node.get('type')
-        if isinstance(kind, str) and kind in _TYPES:
-            raise ConfigError(f"{key}.type is '{kind}' of an earlier edition; write '{_TYPES[kind]}' instead.")
-        for name, child in node.items():
-            _check_types(child, f'{key}.{name}' if key else name)
-    elif isinstance(node, (list, tuple)):
-        for index, child in enumerate(node):
-            _check_types(child, f'{key}[{index}]')

@@ -3,12 +3,13 @@
 import copy
 import os.path as osp
 import re
-from typing import Any, Iterator, Optional, Tuple
+from typing import Optional
 
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import print_log
 
+from .nodes import walk
 from .paths import check_file
 from .schedules import follow_length
 
@@ -40,22 +41,10 @@ def load_config(path: str, overrides: dict, launcher: str = 'none', work_dir: Op
     cfg.merge_from_dict(overrides)
     for line in follow_length(cfg, of_the_file, overrides):
         print_log(line)
-    follow_length(
-        cfg, of_the_file, overrides, 'baseline_param_scheduler'
-    )  # used by --protocol, so not worth a line here
+    # used by --protocol alone, so not worth a line
+    follow_length(cfg, of_the_file, overrides, 'baseline_param_scheduler')
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or osp.join('work_dirs', osp.splitext(osp.basename(path))[0])
     # MMEngine writes a config down four times before the first iteration and in each checkpoint; yapf would take a
     # quarter of a second for each
     return Config(cfg._cfg_dict, cfg.text, cfg.filename, cfg.env_variables, format_python_code=False)
-
-
-def walk(node: Any, key: str) -> Iterator[Tuple[str, dict]]:
-    """Every dict in a config, with the key it stands at."""
-    if isinstance(node, dict):
-        yield key, node
-        for name, child in node.items():
-            yield from walk(child, f'{key}.{name}')
-    elif isinstance(node, (list, tuple)):
-        for index, child in enumerate(node):
-            yield from walk(child, f'{key}[{index}]')
